@@ -1,0 +1,25 @@
+"""What a client takes from its surroundings: the time, a way to wait, the dice, and its transports."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+
+import attrs
+
+
+@attrs.frozen
+class Ambient:
+    """
+    The surroundings of one client, read once, when it is made.
+
+    *clock* gives seconds that only ever grow; *sleep* waits that long; *random* gives a number in [0, 1).
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+
+
+AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())
