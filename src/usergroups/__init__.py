@@ -1,0 +1,55 @@
+"""Who is in which user group? An async SDK for m3ter and SmartPM."""
+
+from logging import NullHandler, getLogger
+
+from ._oauth import Token
+from ._retry import RetryPolicy
+from ._store import TokenStore
+from ._version import __version__
+from .bulk import Outcome, sweep
+from .errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedResponseError,
+    UserGroupsError,
+)
+from .m3ter import M3terClient
+from .pagination import AsyncPager, Page
+from .smartpm import SmartPMClient
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncPager",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "M3terClient",
+    "NotFoundError",
+    "Outcome",
+    "Page",
+    "PaginationError",
+    "PermissionDeniedError",
+    "RateLimitedError",
+    "RetryPolicy",
+    "ServerError",
+    "SmartPMClient",
+    "Token",
+    "TokenStore",
+    "UnexpectedResponseError",
+    "UserGroupsError",
+    "__version__",
+    "sweep",
+]
+
+getLogger("usergroups").addHandler(NullHandler())

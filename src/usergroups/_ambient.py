@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import attrs
+import httpx
 
 
 @attrs.frozen
@@ -14,12 +15,14 @@ class Ambient:
     """
     The surroundings of one client, read once, when it is made.
 
-    *clock* gives seconds that only ever grow; *sleep* waits that long; *random* gives a number in [0, 1).
+    *clock* gives seconds that only ever grow; *sleep* waits that long; *random* gives a number in
+    [0, 1); *make_transport*, if any, makes each transport in place of the client's own maker.
     """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
+    make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None
 
 
-AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())
+AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())  # noqa: B039  # it is frozen

@@ -1,0 +1,156 @@
+"""What an answer that says no is to the caller: which error, and in whose words."""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+
+import httpx
+
+from ._decode import MismatchError, is_object
+from ._exchange import Answer
+from ._retry import retry_after
+from .errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedResponseError,
+    one_line,
+    reason_phrase,
+)
+
+_ERRORS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: BadRequestError,
+    422: BadRequestError,
+    429: RateLimitedError,
+}
+_LONGEST_BODY = 4096  # characters of a body that an error keeps
+_LONGEST_MESSAGE = 1000  # characters of a provider's words that an error keeps
+
+# Where the providers, OAuth (RFC 6749, 5.2) and problem details (RFC 9457) put their words.
+_WORDS = ("message", "error_description", "detail", "title", "error")
+_REQUEST_IDS = (
+    "x-request-id",
+    "x-amzn-requestid",
+    "x-amz-apigw-id",
+    "apigw-requestid",
+    "x-amz-cf-id",
+    "x-correlation-id",
+)
+_SECRET_HEADERS = ("authorization", "x-api-key")
+_SHORTEST_SECRET = 8  # characters; hiding anything shorter would hide ordinary words
+_HIDDEN = "***"
+
+
+def error_class(status_code: int) -> type[APIStatusError]:
+    """
+    Give the error that *status_code* means.
+    """
+    usual = ServerError if 500 <= status_code <= 599 else APIStatusError
+    return _ERRORS.get(status_code, usual)
+
+
+def status_error(
+    answer: Answer, *, kind: type[APIStatusError] | None = None, hint: str = "", body: bool = True
+) -> APIStatusError:
+    """
+    Make the error of an answer that says no: a *kind*, or what its status means.
+
+    Without *body*, nothing of the answer's body is kept: it may hold a secret that nobody knows yet.
+    """
+    hide = _hider(answer.request)
+    text = hide(_text(answer)) if body else ""
+    return (kind or error_class(answer.status_code))(
+        _words(text) or reason_phrase(answer.status_code),
+        status_code=answer.status_code,
+        body=text[:_LONGEST_BODY],
+        request_id=_request_id(answer, hide),
+        method=answer.request.method,
+        path=path_of(answer.request),
+        headers={name: hide(value) for name, value in answer.headers.items()},
+        retry_after=retry_after(answer.headers),
+        hint=hint,
+    )
+
+
+def unexpected(
+    answer: Answer, mismatch: MismatchError, kind: type[UnexpectedResponseError] = UnexpectedResponseError
+) -> UnexpectedResponseError:
+    """
+    Make the error of an answer that is not what the specification allows.
+    """
+    hide = _hider(answer.request)
+    return kind(
+        mismatch.reason,
+        json_path=mismatch.json_path,
+        status_code=answer.status_code,
+        body=hide(_text(answer))[:_LONGEST_BODY],
+        request_id=_request_id(answer, hide),
+        method=answer.request.method,
+        path=path_of(answer.request),
+    )
+
+
+def path_of(request: httpx.Request) -> str:
+    """
+    Give the percent-encoded path that *request* asks for, without its query.
+    """
+    return request.url.raw_path.decode("ascii").partition("?")[0]
+
+
+def _text(answer: Answer) -> str:
+    # Four bytes a character are enough for any encoding; the rest would be cut off anyway.
+    return answer.body[: _LONGEST_BODY * 4].decode("utf-8", "replace")
+
+
+def _request_id(answer: Answer, hide: "_Hider") -> str | None:
+    found = (answer.headers[name] for name in _REQUEST_IDS if name in answer.headers)
+    request_id = next(found, None)
+    return None if request_id is None else one_line(hide(request_id), _LONGEST_MESSAGE)
+
+
+def _words(text: str) -> str:
+    """
+    Find what the provider says in *text*; markup is not words.
+    """
+    try:
+        document: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return "" if text.lstrip().startswith("<") else one_line(text, _LONGEST_MESSAGE)
+    found = [document.get(name) for name in _WORDS] if is_object(document) else []
+    words = (word for word in found if isinstance(word, str) and word.strip())
+    return one_line(next(words, ""), _LONGEST_MESSAGE)
+
+
+class _Hider:
+    """
+    Takes out of a text what the request proved itself with, should the provider repeat it.
+    """
+
+    def __init__(self, secrets: list[str]) -> None:
+        self._pattern = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+
+    def __repr__(self) -> str:
+        return "_Hider()"
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(_HIDDEN, text) if self._pattern else text
+
+
+def _hider(request: httpx.Request) -> _Hider:
+    secrets: list[str] = []
+    for name in _SECRET_HEADERS:
+        scheme, _, credentials = request.headers.get(name, "").rpartition(" ")
+        secrets.append(credentials)
+        if scheme == "Basic":
+            user, _, password = b64decode(credentials).decode().partition(":")
+            secrets += [password, user]
+    return _Hider([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])

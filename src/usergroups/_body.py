@@ -1,0 +1,75 @@
+"""The body of an answer: read to its end or to a bound, and decompressed on the way."""
+
+import zlib
+from collections.abc import AsyncGenerator, Iterator
+
+import httpx
+
+_PIECE = 64 * 1024  # bytes that are decompressed at once
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header and trailer of gzip
+
+
+async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, str]:
+    """
+    Give the body, decompressed, and what is wrong with it; the connection is free afterwards.
+    """
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError
+    chunks = response.stream.__aiter__()
+    try:
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding not in _DECODERS:
+            return b"", f"its content coding {coding[:40]!r} is not one that was asked for"
+        decoder = _DECODERS[coding]()
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in chunks:
+            for part in decoder.feed(chunk):
+                size += len(part)
+                if size > limit:
+                    return b"".join(parts), f"its body is longer than {limit:,} bytes"
+                parts.append(part)
+        decoder.end()
+        return b"".join(parts), ""
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+        await response.stream.aclose()
+
+
+class _Identity:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield chunk
+
+    def end(self) -> None:
+        return None
+
+
+class _Gzip:
+    """
+    Undo gzip (RFC 1952), of one member or several, in pieces of bounded size.
+    """
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            self._begun = True
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            yield self._member.decompress(chunk, _PIECE)
+            chunk = self._member.unconsumed_tail or self._member.unused_data
+
+    def end(self) -> None:
+        if self._begun and not self._member.eof:
+            raise EOFError
+
+
+_DECODERS: dict[str, type[_Identity] | type[_Gzip]] = {
+    "": _Identity,
+    "identity": _Identity,
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+}

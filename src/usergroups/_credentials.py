@@ -1,0 +1,74 @@
+"""The fetch of a token with client credentials (RFC 6749, 4.4), through a client's own channel."""
+
+from collections.abc import Callable
+
+from ._answers import error_class, status_error
+from ._decode import MismatchError
+from ._exchange import Answer
+from ._faults import Fault
+from ._flight import Failure
+from ._http import Channel, Request
+from ._oauth import basic_header, read_token
+from ._retry import retry_after
+from ._settings import Secret
+from ._tokens import Fetched
+from .errors import AuthenticationError, UserGroupsError
+
+_LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
+_REFUSALS = frozenset({400, 401, 403})
+
+
+class ClientCredentials:
+    """
+    Asks *request* of the token endpoint with HTTP Basic; a `Fetch`.
+    """
+
+    def __init__(self, channel: Channel, request: Request, user: Secret, password: Secret) -> None:
+        self._channel = channel
+        self._request = request
+        self._headers = {"Authorization": basic_header(user, password)}
+
+    async def __call__(
+        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+    ) -> Fetched | Failure:
+        outcome = await self._channel.send(
+            self._request,
+            headers=self._headers,
+            deadline=deadline,
+            once=background,
+            limit=_LARGEST_ANSWER,
+            budgeted=False,
+            on_asked=lambda answer, until: on_asked(self._failure(answer), until),
+        )
+        if isinstance(outcome, Fault):
+            fault = outcome
+            return Failure(build=lambda _: self._channel.error_of(fault, self._request))
+        if not outcome.is_success:
+            return self._failure(outcome)
+        if outcome.flaw:
+            return self._failure(outcome, f"it holds no usable token: {outcome.flaw}")
+        try:
+            return Fetched(token=read_token(outcome.body), sent_at=outcome.sent_at)
+        except MismatchError as caught:
+            reason = f"it holds no usable token: {caught.reason} (at {caught.json_path})"
+        return self._failure(outcome, reason)
+
+    def _failure(self, answer: Answer, unusable: str = "") -> Failure:
+        """
+        Say why there is no token: any 4xx but 429 refuses the credentials.
+
+        So does an *unusable* 2xx, of which nothing is kept, for it may hold a token.
+        """
+        status = answer.status_code
+        refused = 400 <= status < 500 and status != 429
+        kind = AuthenticationError if refused or unusable else error_class(status)
+
+        def build(left: float | None) -> UserGroupsError:
+            hint = unusable or ("check the client's key and secret" if refused else "")
+            error = status_error(answer, kind=kind, hint=hint, body=not unusable)
+            if left is not None:
+                error.retry_after = left
+            return error
+
+        asked = retry_after(answer.headers) if not refused else None
+        return Failure(build=build, refused=status in _REFUSALS, asked=asked)

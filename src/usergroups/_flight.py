@@ -1,0 +1,82 @@
+"""One fetch of a token, and those who wait for it: they share what it comes to, success or failure."""
+
+import asyncio
+from collections.abc import Callable
+
+import attrs
+
+from ._oauth import Token
+from .errors import UserGroupsError
+
+_WOKEN_AT_ONCE = 100  # waiters per turn of the event loop
+
+
+@attrs.frozen(kw_only=True)
+class Grant:
+    """
+    A token to use; *fresh* if it was fetched for this very call.
+    """
+
+    token: Token
+    fresh: bool
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """
+    Why there is no token.
+
+    *build* makes an exception for each caller, given the seconds that are left of the server's
+    Retry-After. *refused* tells that the credentials were refused; *asked* is the Retry-After in seconds.
+    """
+
+    build: Callable[[float | None], UserGroupsError]
+    refused: bool = False
+    asked: float | None = None
+
+
+class Flight:
+    """
+    One fetch under way. Each of its waiters has a future of its own.
+    """
+
+    def __init__(self, *, background: bool) -> None:
+        self.background = background
+        self.loop = asyncio.get_running_loop()
+        self.task: asyncio.Task[None] | None = None
+        self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
+
+    async def wait(self, deadline: float) -> Grant | Failure:
+        """
+        Give what the fetch comes to; a caller who is cancelled takes it from nobody.
+        """
+        waiter: asyncio.Future[Grant | Failure] = self.loop.create_future()
+        self._waiters[waiter] = deadline
+        try:
+            return await waiter
+        finally:
+            self._waiters.pop(waiter, None)
+
+    def turn_away(self, failure: Failure, until: float) -> None:
+        """
+        Let those go who cannot wait until *until*.
+        """
+        for waiter, deadline in self._waiters.items():
+            if deadline < until and not waiter.done():
+                waiter.set_result(failure)
+
+    def land(self, outcome: Grant | Failure) -> None:
+        """
+        Wake the waiters, some at a time, so that the loop can breathe between them.
+        """
+        waiters = iter(list(self._waiters))
+
+        def wake() -> None:
+            for woken, waiter in enumerate(waiters, start=1):
+                if not waiter.done():
+                    waiter.set_result(outcome)
+                if woken == _WOKEN_AT_ONCE:
+                    self.loop.call_soon(wake)
+                    return
+
+        wake()

@@ -1,0 +1,284 @@
+"""The path of a call: errors(auth(retry(pacing(exchange))))."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import httpx
+
+from . import _answers, _settings
+from ._ambient import AMBIENT, Ambient
+from ._auth import Auth, Headers
+from ._decode import MismatchError
+from ._exchange import Answer, Line
+from ._faults import Fault
+from ._flight import Failure
+from ._pacing import Pacer, Rate
+from ._retry import FOREVER, NO_RETRIES, Budget, RetryPolicy, retrying
+from ._transports import transport_maker
+from ._version import __version__
+from .errors import APIConnectionError, APITimeoutError, UserGroupsError
+
+_CONNECT = 5.0  # seconds to connect, TLS included
+_READ_OR_WRITE = 30.0  # seconds for one read or write
+LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """
+    A request as a generated `_get_kwargs()` describes it: *path* is percent-encoded.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    content: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @classmethod
+    def of(cls, kwargs: Mapping[str, Any]) -> "Request":
+        """
+        Take over what a generated `_get_kwargs()` gave: path, query, form and headers.
+        """
+        params = kwargs.get("params", {})
+        return cls(
+            method=kwargs["method"].upper(),
+            path=kwargs["url"],
+            query="&".join(f"{name}={_query_value(value)}" for name, value in params.items()),
+            content=urlencode(kwargs.get("data", {})).encode(),
+            headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
+        )
+
+
+def _query_value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else quote(str(value), safe="")
+
+
+class _Station:
+    """
+    What a client has in one event loop: its gate, its transport, and the calls that are under way.
+    """
+
+    def __init__(self, pacer: Pacer, line: Line) -> None:
+        self.process = os.getpid()
+        self.pacer = pacer
+        self.line = line
+        self.calls: set[asyncio.Timeout] = set()
+
+    async def aclose(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for call in self.calls:
+            if not call.expired():
+                call.reschedule(now)
+        await self.line.aclose()
+
+
+class Channel:
+    """
+    The way of one client to one provider: every request goes through here.
+
+    It may be used in one loop after another: each gets a gate and a transport of its own. *hints*
+    say, for a status, what the way out is.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        timeout: float | None,
+        retry: RetryPolicy,
+        max_in_flight: int,
+        max_rate: float | None,
+        transport: httpx.AsyncBaseTransport | None,
+        user_agent: str | None,
+        hints: Mapping[int, str],
+    ) -> None:
+        _settings.instance("retry", retry, RetryPolicy)
+        if transport is not None:
+            _settings.instance("transport", transport, httpx.AsyncBaseTransport)
+        self.base_url = base_url
+        self.timeout = _settings.optional_seconds("timeout", timeout)
+        self.retry = retry
+        self.ambient: Ambient = AMBIENT.get()
+        self._most = _settings.count("max_in_flight", max_in_flight)
+        self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient)
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": _user_agent(user_agent),
+        }
+        self._ours = transport is None
+        self._make: Callable[[], httpx.AsyncBaseTransport] = (
+            (lambda: transport)
+            if transport is not None
+            else self.ambient.make_transport or transport_maker(base_url, self._most)
+        )
+        self._hints = hints
+        self._budget = Budget()
+        self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
+        self._closed = False
+
+    async def call(
+        self,
+        request: Request,
+        read: Callable[[Answer], Awaitable[T]],
+        *,
+        auth: Auth,
+        timeout: float | None,
+    ) -> T:
+        """
+        Send *request* with *auth* and give what *read* makes of the answer, all within *timeout*.
+
+        Raises the error that the outcome means. *read* may raise `MismatchError`.
+        """
+
+        async def work(deadline: float) -> T | UserGroupsError:
+            outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
+            if not isinstance(outcome, Answer) or not outcome.is_success:
+                return self.error_of(outcome, request)
+            if outcome.flaw:
+                return _answers.unexpected(outcome, MismatchError("$", outcome.flaw))
+            try:
+                return await read(outcome)
+            except MismatchError as caught:
+                mismatch = caught
+            return _answers.unexpected(outcome, mismatch)
+
+        result = await self.within(timeout, work, request)
+        if isinstance(result, UserGroupsError):
+            raise result
+        return result
+
+    async def within(self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Request) -> T:
+        """
+        Give what *work* comes to; it is told the moment, on the client's clock, when time runs out.
+
+        Raises `APITimeoutError` then, and `APIConnectionError` when the client is closed: both say
+        that it was *request* that was asked.
+        """
+        if not self._closed:
+            calls = self._here().calls
+            deadline = FOREVER if timeout is None else self.ambient.clock() + timeout
+            scope = asyncio.timeout(timeout)
+            try:
+                async with scope:
+                    calls.add(scope)
+                    return await work(deadline)
+            except TimeoutError:
+                pass  # all others were turned into values on the way
+            finally:
+                calls.discard(scope)
+        method, path = request.method, request.path
+        if self._closed:
+            raise APIConnectionError("the client is closed", method=method, path=path)
+        raise APITimeoutError(f"no answer within {timeout:g} s", method=method, path=path)
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        headers: Headers,
+        deadline: float,
+        once: bool = False,
+        limit: int = LARGEST_BODY,
+        budgeted: bool = True,
+        on_asked: Callable[[Answer, float], None] | None = None,
+    ) -> Answer | Fault:
+        """
+        Give what comes of *request* after retries (none if *once*), each attempt through the gate.
+        """
+        built = self._build(request, headers)
+        clock = self.ambient.clock
+
+        async def attempt() -> Answer | Fault:
+            station = self._here()
+            await station.pacer.enter()
+            line = station.line
+            left = max(deadline - clock(), 0.001)
+            built.extensions = {"timeout": _timeouts(left)}
+            outcome = await line.exchange(built, limit=limit, clock=clock, done=station.pacer.leave)
+            if isinstance(outcome, Fault) and outcome.pool_exhausted:
+                await self._replace_line(station, line)
+            return outcome
+
+        return await retrying(
+            attempt,
+            policy=NO_RETRIES if once else self.retry,
+            budget=self._budget if budgeted else None,
+            deadline=deadline,
+            ambient=self.ambient,
+            on_asked=on_asked,
+        )
+
+    def error_of(self, outcome: Answer | Fault | Failure, request: Request) -> UserGroupsError:
+        """
+        Make the error that *outcome* means.
+        """
+        if isinstance(outcome, Failure):
+            return outcome.build(None)
+        if isinstance(outcome, Fault):
+            kind = APITimeoutError if outcome.timed_out else APIConnectionError
+            return kind(outcome.reason, method=request.method, path=request.path)
+        return _answers.status_error(outcome, hint=self._hints.get(outcome.status_code, ""))
+
+    async def aclose(self) -> None:
+        """
+        End all calls and close all transports that are ours. Final.
+        """
+        self._closed = True
+        stations, self._stations = self._stations, {}
+        for loop, station in stations.items():
+            if loop is asyncio.get_running_loop():
+                await station.aclose()
+            elif loop.is_running() and station.process == os.getpid():
+                asyncio.run_coroutine_threadsafe(station.aclose(), loop)
+
+    def _here(self) -> _Station:
+        """
+        Give the station of the running loop. Another process's is never used.
+        """
+        loop = asyncio.get_running_loop()
+        station = self._stations.get(loop)
+        if station is None or station.process != os.getpid():
+            self._stations = {other: kept for other, kept in self._stations.items() if not other.is_closed()}
+            pacer = Pacer(self._most, self._rate, self.ambient)
+            station = self._stations[loop] = _Station(pacer, self._new_line())
+        return station
+
+    async def _replace_line(self, station: _Station, line: Line) -> None:
+        """
+        Make a new transport for *station*: the gate let a request through and *line* had no room.
+        """
+        if self._ours and station.line is line:
+            station.line = self._new_line()
+            await line.retire()
+
+    def _new_line(self) -> Line:
+        return Line(self._make(), ours=self._ours)
+
+    def _build(self, request: Request, headers: Headers) -> httpx.Request:
+        query = f"?{request.query}" if request.query else ""
+        return httpx.Request(
+            request.method,
+            f"{self.base_url}{request.path}{query}",
+            headers={**self._headers, **request.headers, **headers},
+            content=request.content or None,
+        )
+
+
+def _timeouts(left: float) -> dict[str, float]:
+    connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
+    return {"connect": connect, "read": other, "write": other, "pool": connect}
+
+
+def _user_agent(prefix: str | None) -> str:
+    python = platform.python_version()
+    ours = f"usergroups/{__version__} python/{python} httpx/{httpx.__version__}"
+    return ours if prefix is None else f"{_settings.header_value('user_agent', prefix)} {ours}"

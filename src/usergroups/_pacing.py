@@ -1,0 +1,106 @@
+"""How many requests may be on the wire at once, and how many may start in a second."""
+
+import asyncio
+from collections import OrderedDict
+
+from ._ambient import Ambient
+
+_CATCH_UP = 0.05  # seconds of missed starts that may be made up for; more would break the rate
+
+
+class Rate:
+    """
+    The next free moment of a rate limit, on the client's clock.
+
+    It is shared by all loops of a client, and holds nothing that belongs to one.
+    """
+
+    def __init__(self, per_second: float | None, ambient: Ambient) -> None:
+        self._interval = 0.0 if per_second is None else 1.0 / per_second
+        self._clock = ambient.clock
+        self._next = 0.0
+
+    def wait(self) -> float:
+        """
+        Give the seconds until the next free moment; 0 or less where it has come.
+        """
+        return self._next - self._clock() if self._interval else 0.0
+
+    def take(self) -> None:
+        """
+        Use the free moment up.
+        """
+        if self._interval:
+            self._next = max(self._next, self._clock() - _CATCH_UP) + self._interval
+
+
+class Pacer:
+    """
+    The gate before the wire, in one loop: first come, first served, at most *limit* inside.
+
+    One caller at a time stands at the head, and waits there for a place and for the rate's next
+    free moment; the others stand in line. Whoever leaves the line, or the head, costs nobody
+    anything.
+    """
+
+    def __init__(self, limit: int, rate: Rate, ambient: Ambient) -> None:
+        self._limit = limit
+        self._rate = rate
+        self._sleep = ambient.sleep
+        self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._head_taken = False
+        self._place_freed: asyncio.Future[None] | None = None
+        self.in_flight = 0
+
+    @property
+    def waiting(self) -> int:
+        """
+        Count those who stand in line or at the head.
+        """
+        return len(self._line) + self._head_taken
+
+    async def enter(self) -> None:
+        """
+        Wait for a place and a free moment; `leave` gives the place back.
+        """
+        if self._head_taken:
+            await self._stand_in_line()
+        self._head_taken = True
+        try:
+            while self.in_flight >= self._limit:
+                self._place_freed = asyncio.get_running_loop().create_future()
+                await self._place_freed
+            while (wait := self._rate.wait()) > 0:
+                await self._sleep(wait)
+            self._rate.take()
+            self.in_flight += 1
+        finally:
+            self._place_freed = None
+            self._call_next()
+
+    def leave(self) -> None:
+        """
+        Give a place back.
+        """
+        self.in_flight -= 1
+        if self._place_freed is not None and not self._place_freed.done():
+            self._place_freed.set_result(None)
+
+    async def _stand_in_line(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._line[turn] = None
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._line.pop(turn, None)
+            if not turn.cancelled():  # called to the head in the very moment of the cancel
+                self._call_next()
+            raise
+
+    def _call_next(self) -> None:
+        while self._line:
+            turn, _ = self._line.popitem(last=False)
+            if not turn.done():  # else its caller has left, and is about to notice
+                turn.set_result(None)
+                return
+        self._head_taken = False

@@ -1,0 +1,165 @@
+"""When to try again: decided in pure code, done by one loop."""
+
+import math
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from logging import getLogger
+
+import attrs
+
+from . import _settings
+from ._ambient import Ambient
+from ._exchange import Answer
+from ._faults import Fault
+
+_log = getLogger("usergroups")
+
+_RETRIED = frozenset({429, 500, 502, 503, 504})
+_MOST_STALE = 3  # repeats at once, per call, after an idle connection turned out to be closed
+_MOST_SPREAD = 0.5  # seconds added at random to a Retry-After, so that callers do not come back as one
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """
+    How often a call is tried, and how long it waits in between.
+
+    *attempts* counts the first one too. Waits are drawn from 0 up to *backoff_initial* seconds,
+    doubled after each attempt up to *backoff_max* (full jitter). A Retry-After up to
+    *max_retry_after* seconds is obeyed; a longer one makes the error final.
+    """
+
+    attempts: int = 3
+    backoff_initial: float = 0.5
+    backoff_max: float = 8.0
+    max_retry_after: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        _settings.count("attempts", self.attempts)
+        for name in ("backoff_initial", "backoff_max", "max_retry_after"):
+            _settings.seconds(name, getattr(self, name))
+
+    def delay(self, attempt: int, *, asked: float | None, roll: float) -> float | None:
+        """
+        Give the seconds to wait after failed *attempt* (counted from 1), or None to give up.
+
+        *asked* is the server's Retry-After: obeyed or given up on, never undercut. *roll* is a
+        random number in [0, 1).
+        """
+        if attempt >= self.attempts:
+            return None
+        if asked is None or asked <= 0:
+            ceiling = self.backoff_initial * 2.0 ** min(attempt - 1, 60)
+            return min(self.backoff_max, ceiling) * roll
+        if asked > self.max_retry_after:
+            return None
+        return asked + roll * min(_MOST_SPREAD, self.backoff_initial)
+
+
+class Budget:
+    """
+    What keeps retries from becoming the load: each takes 1 of 200, each good call gives 0.1 back.
+    """
+
+    _FULL = 2000  # tenths of a retry
+    _COST = 10
+    _GAIN = 1
+
+    def __init__(self) -> None:
+        self._left = self._FULL
+
+    def take(self) -> bool:
+        """
+        Take one retry out, or tell that there is none left.
+        """
+        if self._left < self._COST:
+            return False
+        self._left -= self._COST
+        return True
+
+    def give(self) -> None:
+        """
+        Put back what one successful call is worth.
+        """
+        self._left = min(self._FULL, self._left + self._GAIN)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """
+    Read the seconds of a Retry-After (RFC 9110, 10.2.3).
+
+    None where it is absent, or is neither digits nor a date. A date counts from the answer's own
+    `Date`, else from *now*.
+    """
+    value = headers.get("retry-after", "").strip(" \t")
+    if re.fullmatch(r"[0-9]{1,20}", value):
+        return float(value)
+    until = _http_date(value)
+    if until is None:
+        return None
+    since = _http_date(headers.get("date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - since).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    """
+    Read an HTTP date in any of its three forms (RFC 9110, 5.6.7); without a zone it is UTC.
+    """
+    if not re.fullmatch(r"[A-Za-z]{3,9},? [0-9A-Za-z: -]{10,40}", value):
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def worth_retrying(outcome: Answer | Fault) -> bool:
+    """
+    Tell whether the same request may well succeed if it is sent again.
+    """
+    return outcome.retryable if isinstance(outcome, Fault) else outcome.status_code in _RETRIED
+
+
+async def retrying(
+    attempt: Callable[[], Awaitable[Answer | Fault]],
+    *,
+    policy: RetryPolicy,
+    budget: Budget | None,
+    deadline: float,
+    ambient: Ambient,
+    on_asked: Callable[[Answer, float], None] | None = None,
+) -> Answer | Fault:
+    """
+    Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
+
+    The last outcome is given. A wait that would end after *deadline* (on the ambient clock) is not
+    begun. *on_asked* hears of each wait that the server asked for, and when it will end.
+    """
+    made = stale = 0
+    while True:
+        outcome = await attempt()
+        if isinstance(outcome, Fault) and outcome.stale and stale < _MOST_STALE:
+            stale += 1
+            continue
+        made += 1
+        if not worth_retrying(outcome):
+            if budget is not None and isinstance(outcome, Answer) and outcome.is_success:
+                budget.give()
+            return outcome
+        asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
+        wait = policy.delay(made, asked=asked, roll=ambient.random())
+        now = ambient.clock()
+        if wait is None or now + wait >= deadline or (budget is not None and not budget.take()):
+            return outcome
+        if asked and on_asked is not None and isinstance(outcome, Answer):
+            on_asked(outcome, now + wait)
+        reason = outcome.reason if isinstance(outcome, Fault) else f"status {outcome.status_code}"
+        _log.debug("attempt %d failed (%s); the next one is in %.3f s", made, reason, wait)
+        await ambient.sleep(wait)
+
+
+NO_RETRIES = RetryPolicy(attempts=1)
+FOREVER = math.inf  # a deadline that never comes

@@ -1,0 +1,206 @@
+"""Arguments and environment settings: checked once, with one clear sentence where they are wrong."""
+
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Callable
+from types import EllipsisType
+from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+from .errors import ConfigurationError
+
+_T = TypeVar("_T")
+_C = TypeVar("_C")
+
+LONGEST_PARAMETER = 16 * 1024  # bytes of one id or page token, percent-encoded
+
+
+class Secret(str):
+    """
+    Text that no repr shows.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def hide(value: _T) -> _T | Secret:
+    """
+    Give text as a `Secret`, and anything else as it is.
+
+    It is the first thing done with an argument that may hold a secret, for a traceback shows the
+    arguments of every frame.
+    """
+    return Secret(value) if isinstance(value, str) else value
+
+
+def setting(
+    name: str,
+    value: object,
+    variable: str,
+    check: Callable[[str, object], _C],
+    *,
+    default: str | None = None,
+) -> _C:
+    """
+    Give the argument *name*, else the environment's *variable*, else *default*.
+
+    It has passed *check*. A blank argument is an error, and so is a blank variable, unless there is a *default*.
+    """
+    label = f"{name} (the argument, or {variable} in the environment)"
+    found = hide(os.environ.get(variable))
+    if value is None and default is not None and not (found and found.strip()):
+        return check(label, default)
+    if value is None and found is None:
+        raise ConfigurationError(f"{label} is missing")
+    return check(label, found if value is None else value)
+
+
+def header_value(name: str, value: object) -> Secret:
+    """
+    Check that *value* is text that a header can carry (RFC 9110, 5.5): visible ASCII within.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    if not value.strip():
+        raise ConfigurationError(f"{name} is blank")
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", value):
+        raise ConfigurationError(f"{name} must be printable ASCII without spaces or line ends around it")
+    return Secret(value)
+
+
+def path_segment(name: str, value: object) -> str:
+    """
+    Check that *value* can be one segment of a path (RFC 3986, 3.3), whatever it holds.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    if value in ("", ".", "..") or value != value.strip():
+        raise ConfigurationError(f"{name} must not be blank, '.', '..' or have spaces around it")
+    return parameter(name, str(value))
+
+
+def parameter(name: str, value: object) -> str:
+    """
+    Check that *value* is text that fits into a URL once it is percent-encoded.
+    """
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name} must be text that is not empty")
+    if not fits_a_url(value):
+        raise ConfigurationError(f"{name} must be valid Unicode and at most 16 KiB when encoded")
+    return value
+
+
+def fits_a_url(value: str) -> bool:
+    """
+    Tell whether *value* can be percent-encoded, and is then not too long.
+    """
+    try:
+        return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def seconds(name: str, value: object) -> float:
+    """
+    Check that *value* is a positive, finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigurationError(f"{name} must be a number, not {type(value).__name__}")
+    if not positive(value):
+        raise ConfigurationError(f"{name} must be greater than 0 and finite")
+    return float(value)
+
+
+def positive(value: object) -> bool:
+    """
+    Tell whether *value* is a positive, finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return 0 < float(value) < math.inf
+    except OverflowError:
+        return False
+
+
+def optional_seconds(name: str, value: object) -> float | None:
+    """
+    Check that *value* is None (no bound) or a positive, finite number.
+    """
+    return None if value is None else seconds(name, value)
+
+
+def call_timeout(value: float | EllipsisType | None, usual: float | None) -> float | None:
+    """
+    Give the timeout of one call: *usual*, the client's, where *value* is `...`.
+    """
+    return usual if isinstance(value, EllipsisType) else optional_seconds("timeout", value)
+
+
+def count(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
+    """
+    Check that *value* is a whole number from *least* to *most*.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ConfigurationError(f"{name} must be {bounds}")
+    return value
+
+
+def instance(name: str, value: object, *kinds: type) -> None:
+    """
+    Check that *value* is one of *kinds*.
+    """
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise ConfigurationError(f"{name} must be of type {wanted}, not {type(value).__name__}")
+
+
+def base_url(name: str, value: object) -> str:
+    """
+    Check a base URL and give it without a slash at its end.
+
+    https only, unless the host is this machine; a path before the API's own is kept.
+    """
+    hidden = header_value(name, value)  # for it may hold a password, which is refused below
+    problem = _base_url_problem(hidden)
+    if problem:
+        raise ConfigurationError(f"{name} {problem}")
+    return str(hidden).rstrip("/")
+
+
+def _base_url_problem(text: str) -> str:
+    if re.search(r"[\x20\\\"<>^`{|}]", text):
+        return "must be a URL, without spaces"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a valid URL: host or port cannot be read"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must begin with https:// and name a host"
+    if "@" in parts.netloc:
+        return "must not hold a user name or password"
+    if "?" in text or "#" in text:
+        return "must not hold a query or fragment"
+    if any(unquote(segment) in (".", "..") for segment in parts.path.split("/")):
+        return "must not hold '.' or '..' in its path"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "must be https:// (http:// is accepted for loopback hosts only)"
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

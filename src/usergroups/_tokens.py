@@ -1,0 +1,237 @@
+"""The life of an access token: one fetch for all who need it, and a new one before the old one ends."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from logging import getLogger
+from typing import Protocol
+
+import attrs
+
+from ._ambient import Ambient
+from ._flight import Failure, Flight, Grant
+from ._oauth import Token
+from ._store import CarefulStore, TokenStore
+from .errors import APIConnectionError, APITimeoutError
+
+_log = getLogger("usergroups")
+
+_MARGIN = 0.05  # the share of a life that is not used: clocks drift, requests travel ...
+_LONGEST_MARGIN = 5.0  # ... and at most this many seconds of it
+_AHEAD = 0.2  # the last share of a life in which a new token is fetched in the background ...
+_LONGEST_AHEAD = 300.0  # ... and at most this many seconds of it
+_SHORTEST_AHEAD = 2.0  # seconds; a shorter life is too short for a background refresh
+_BACKGROUND_PAUSE = 5.0  # seconds from one background try to the next
+_REFUSAL_REMEMBERED = 30.0  # seconds in which refused credentials are not tried again
+_REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did not help
+_USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
+
+
+@attrs.frozen(kw_only=True)
+class Fetched:
+    """
+    A token, and the moment on the client's clock at which it was asked for.
+    """
+
+    token: Token
+    sent_at: float
+
+
+class Fetch(Protocol):
+    """
+    Ask the token endpoint: once if *background*, else as often as the retry policy allows.
+
+    *on_asked* hears when the endpoint asks to wait, and until when.
+    """
+
+    def __call__(
+        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+    ) -> Awaitable[Fetched | Failure]: ...
+
+
+@attrs.frozen
+class _Held:
+    token: Token
+    refresh_at: float
+    ends_at: float
+
+
+@attrs.frozen
+class _Pause:
+    """
+    Until when the endpoint is left alone. A *final* one turns every caller away.
+    """
+
+    failure: Failure
+    until: float
+    final: bool
+
+
+class TokenSource:
+    """
+    Gives a token to whoever needs one, and asks the endpoint as rarely as can be.
+
+    | the token held is  | `get`                                                                 |
+    | ------------------ | --------------------------------------------------------------------- |
+    | in its first part  | gives it                                                              |
+    | in its last part   | gives it, and starts one background fetch (at most one per 5 s)       |
+    | at its end, or none| waits for the one fetch under way, or starts it                       |
+    | none, and refused  | fails at once, for 30 s after the refusal                             |
+    | none, and paused   | by a Retry-After: waits for its end, or fails at once if it cannot    |
+
+    `replace` is for a token that the API refused: whoever comes first fetches, the others share.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        *,
+        endpoint: str,
+        ambient: Ambient,
+        timeout: float | None,
+        longest_wait: float,
+        store: TokenStore | None = None,
+    ) -> None:
+        self._fetch = fetch
+        self._endpoint = endpoint
+        self._ambient = ambient
+        self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
+        self._longest_wait = longest_wait
+        self._store = CarefulStore(store)
+        self._held: _Held | None = None
+        self._flight: Flight | None = None
+        self._pause: _Pause | None = None
+        self._next_background = -math.inf
+        self._next_replacement = -math.inf
+
+    async def get(self, deadline: float) -> Grant | Failure:
+        """
+        Give a token that is good for now; wait for one until *deadline* if there is none.
+        """
+        held, now = self._held, self._ambient.clock()
+        if held is None or now >= held.ends_at:
+            return await self._join(deadline)
+        if now >= max(held.refresh_at, self._next_background) and self._may_start(now):
+            self._next_background = now + _BACKGROUND_PAUSE
+            self._start(background=True)
+        return Grant(token=held.token, fresh=False)
+
+    async def replace(self, refused: Token, deadline: float) -> Grant | Failure | None:
+        """
+        Give another token than *refused*, or None where replacing has just been of no use.
+        """
+        held, now = self._held, self._ambient.clock()
+        other = held is not None and held.token.access_token != refused.access_token
+        if held is not None and other and now < held.ends_at:
+            return Grant(token=held.token, fresh=False)
+        if now < self._next_replacement:
+            return None
+        return await self._join(deadline, refused)
+
+    def replacing_did_not_help(self) -> None:
+        """
+        Hear that the API refused the new token too: for a minute nothing is replaced.
+        """
+        self._next_replacement = self._ambient.clock() + _REPLACEMENT_PAUSE
+
+    async def aclose(self) -> None:
+        """
+        End the fetch that is under way in this loop.
+        """
+        flight = self._under_way()
+        if flight is not None and flight.task is not None:
+            flight.task.cancel()
+            await asyncio.wait([flight.task])
+
+    def _may_start(self, now: float) -> bool:
+        return self._under_way() is None and (self._pause is None or now >= self._pause.until)
+
+    def _under_way(self) -> Flight | None:
+        flight = self._flight
+        return flight if flight and flight.loop is asyncio.get_running_loop() else None
+
+    async def _join(self, deadline: float, refused: Token | None = None) -> Grant | Failure:
+        while True:
+            if (failure := self._turned_away(deadline)) is not None:
+                return failure
+            flight = self._under_way() or self._start(background=False, refused=refused)
+            outcome = await flight.wait(deadline)
+            if isinstance(outcome, Grant) or not flight.background:
+                return outcome
+
+    def _turned_away(self, deadline: float) -> Failure | None:
+        """
+        Give the reason not to wait for a token at all, if there is one.
+        """
+        pause, now = self._pause, self._ambient.clock()
+        if pause is None or now >= pause.until:
+            return None
+        left = pause.until - now
+        if not pause.final and pause.until <= deadline and left <= self._longest_wait:
+            return None
+        build = pause.failure.build
+        if pause.final:
+            return pause.failure
+        return Failure(build=lambda _: build(left))
+
+    def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
+        flight = self._flight = Flight(background=background)
+        flight.task = asyncio.create_task(self._fly(flight, refused))
+        return flight
+
+    async def _fly(self, flight: Flight, refused: Token | None) -> None:
+        outcome: Grant | Failure = self._cut_short(APIConnectionError, "the client or its event loop was closed")
+        try:
+            async with asyncio.timeout(self._timeout):
+                outcome = await self._obtain(flight, refused)
+        except TimeoutError:
+            outcome = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
+        finally:
+            if self._flight is flight:
+                self._flight = None
+            flight.land(outcome)
+
+    def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
+        return Failure(build=lambda _: kind(reason, method="POST", path=self._endpoint))
+
+    async def _obtain(self, flight: Flight, refused: Token | None) -> Grant | Failure:
+        async with self._store.exclusive():
+            known = {refused, self._held and self._held.token}
+            found = await self._store.load()
+            if found is not None and found.access_token not in (t.access_token for t in known if t):
+                return self._keep(Fetched(token=found, sent_at=self._ambient.clock()))
+            outcome = await self._ask(flight)
+            if isinstance(outcome, Grant):
+                flight.land(outcome)  # nobody waits for the store
+                await self._store.save(outcome.token)
+            return outcome
+
+    async def _ask(self, flight: Flight) -> Grant | Failure:
+        clock = self._ambient.clock
+        deadline = clock() + self._timeout
+        if self._pause is not None and (left := self._pause.until - clock()) > 0:
+            await self._ambient.sleep(left)
+        self._pause = None
+
+        def on_asked(failure: Failure, until: float) -> None:
+            self._pause = _Pause(failure, until, final=False)
+            flight.turn_away(failure, until)
+
+        outcome = await self._fetch(background=flight.background, deadline=deadline, on_asked=on_asked)
+        if isinstance(outcome, Fetched):
+            return self._keep(outcome)
+        if outcome.refused:
+            self._pause = _Pause(outcome, clock() + _REFUSAL_REMEMBERED, final=True)
+        elif outcome.asked:
+            self._pause = _Pause(outcome, clock() + outcome.asked, final=False)
+        return outcome
+
+    def _keep(self, fetched: Fetched) -> Grant:
+        life = fetched.token.expires_in
+        ends_at = fetched.sent_at + life - min(_LONGEST_MARGIN, life * _MARGIN)
+        ahead = min(_LONGEST_AHEAD, life * _AHEAD)
+        refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
+        self._held = _Held(fetched.token, refresh_at, ends_at)
+        self._pause = None
+        _log.debug("access token fetched; it lives %.0f s", life)
+        return Grant(token=fetched.token, fresh=True)

@@ -1,0 +1,71 @@
+"""The transport that a client makes for itself: TLS and proxies as the environment says."""
+
+import os
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from .errors import ConfigurationError
+
+_KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
+
+
+def transport_maker(base_url: str, most: int) -> Callable[[], httpx.AsyncBaseTransport]:
+    """
+    Give what makes transports to *base_url* with at most *most* connections each.
+
+    The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
+    `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
+    """
+    context = _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    proxy = _proxy(base_url)
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEPT_ALIVE)
+
+    def make() -> httpx.AsyncBaseTransport:
+        return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
+
+    if proxy is not None and not _makes(make):
+        raise ConfigurationError(
+            "the proxy of the environment cannot be used: its scheme is not supported, or needs a"
+            " package that is not installed (for socks: pip install 'httpx[socks]')"
+        )
+    return make
+
+
+def _makes(make: Callable[[], object]) -> bool:
+    try:
+        make()
+    except (ImportError, ValueError):
+        return False
+    return True
+
+
+def _proxy(base_url: str) -> httpx.Proxy | None:
+    parts = urlsplit(base_url)
+    address = getproxies().get(parts.scheme)
+    if not address or proxy_bypass(parts.netloc):
+        return None
+    try:
+        return httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        pass
+    raise ConfigurationError("the proxy of the environment cannot be used: it is no valid URL")
+
+
+@lru_cache(maxsize=8)
+def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    """
+    Make the TLS context, which is costly: clients with the same certificates share one.
+    """
+    reason = ""
+    try:
+        if cert_file or cert_dir:
+            return ssl.create_default_context(cafile=cert_file or None, capath=cert_dir or None)
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or "no certificates in it"
+    raise ConfigurationError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {reason}")

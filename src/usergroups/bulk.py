@@ -1,0 +1,139 @@
+"""One call for each of many keys, so many at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Generic, Literal, TypeVar
+
+import attrs
+
+from . import _settings
+from .errors import ConfigurationError, UserGroupsError
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Outcome(Generic[K, T]):
+    """
+    What the call for *key* came to: its *value*, or the *error* that it raised.
+    """
+
+    key: K
+    value: T | None = None
+    error: UserGroupsError | None = None
+
+
+def sweep(
+    call: Callable[[K], Awaitable[T]],
+    keys: Iterable[K] | AsyncIterable[K],
+    *,
+    concurrency: int = 16,
+    on_error: Literal["raise", "yield"] = "raise",
+) -> AsyncGenerator[Outcome[K, T], None]:
+    """
+    Make *call* for each of *keys*, and give the outcomes as they complete.
+
+    At most *concurrency* keys are pulled beyond the outcomes taken. With "yield" a
+    `UserGroupsError` becomes an outcome; every other error, and any under "raise", ends the sweep:
+    the other calls are cancelled first, and a note on the error names the key.
+    """
+    _settings.count("concurrency", concurrency)
+    if on_error not in ("raise", "yield"):
+        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+    if not callable(call):
+        raise ConfigurationError("call must be a function of one key that can be awaited")
+    _settings.instance("keys", keys, Iterable, AsyncIterable)
+    return _sweep(call, keys, concurrency, on_error == "yield")
+
+
+async def _sweep(
+    call: Callable[[K], Awaitable[T]],
+    keys: Iterable[K] | AsyncIterable[K],
+    concurrency: int,
+    yields: bool,
+) -> AsyncGenerator[Outcome[K, T], None]:
+    pull, close = _puller(keys)
+    news = asyncio.Event()
+    calls: dict[asyncio.Task[T], K] = {}  # begun, and their outcomes not yet taken
+    ended: deque[asyncio.Task[T]] = deque()
+    pulling: asyncio.Task[tuple[K] | None] | None = None
+    more = True
+
+    async def made(key: K) -> T:
+        return await call(key)
+
+    def end(task: asyncio.Task[T]) -> None:
+        ended.append(task)
+        news.set()
+
+    try:
+        while more or calls:
+            if more and pulling is None and len(calls) < concurrency:
+                pulling = asyncio.create_task(pull())
+                pulling.add_done_callback(lambda _: news.set())
+            if pulling is not None and pulling.done():
+                pulled, pulling = pulling.result(), None
+                more = pulled is not None
+                if pulled is not None:
+                    task = asyncio.create_task(made(*pulled))
+                    calls[task] = pulled[0]
+                    task.add_done_callback(end)
+            elif ended:
+                task = ended.popleft()
+                yield _outcome(calls.pop(task), task, yields)
+            else:
+                news.clear()
+                await news.wait()
+    finally:
+        left: list[asyncio.Task[Any]] = [*calls, *([pulling] if pulling else [])]
+        for one in left:
+            one.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await close()
+
+
+def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
+    error = task.exception()
+    if error is None:
+        return Outcome(key, value=task.result())
+    if yields and isinstance(error, UserGroupsError):
+        return Outcome(key, error=error)
+    error.add_note(f"in the sweep, at the key {key!r}")
+    raise error
+
+
+def _puller(
+    keys: Iterable[K] | AsyncIterable[K],
+) -> tuple[Callable[[], Coroutine[None, None, tuple[K] | None]], Callable[[], Awaitable[None]]]:
+    """
+    Give what pulls the next key (None at the end), and what closes an iterator that we opened.
+    """
+    if isinstance(keys, AsyncIterable):
+        later = aiter(keys)
+
+        async def pull() -> tuple[K] | None:
+            try:
+                return (await anext(later),)
+            except StopAsyncIteration:
+                return None
+
+        async def close() -> None:
+            if later is not keys and isinstance(later, AsyncGenerator):
+                await later.aclose()
+
+        return pull, close
+
+    now = iter(keys)
+
+    async def pull_now() -> tuple[K] | None:
+        try:
+            return (next(now),)
+        except StopIteration:
+            return None
+
+    async def nothing() -> None:
+        return None
+
+    return pull_now, nothing

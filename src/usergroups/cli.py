@@ -1,0 +1,145 @@
+"""`usergroups`: who is in which user group, asked from a shell. Needs the extra `cli`."""
+
+import asyncio
+import io
+import json as json_format
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from . import M3terClient, SmartPMClient, UserGroupsError, __version__
+from .errors import one_line
+
+if TYPE_CHECKING:
+    import cyclopts
+    import rich.console
+
+_FAILED = 1
+_USAGE = 2
+_INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command and return the exit status.
+
+    *arguments* are the process's own where they are None.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    except UserGroupsError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is left to say, at the interpreter's exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        import cyclopts
+        import rich  # noqa: F401  # looked for here, so that its absence is said once
+    except ModuleNotFoundError as error:
+        return _fail(f"the command needs {error.name}: pip install 'usergroups[cli]'")
+    if not arguments:
+        return _fail("a command is missing; usergroups --help lists them", _USAGE)
+    try:
+        command, bound, *_ = _app().parse_args(arguments, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        return _fail(str(error), _USAGE)
+    answer = command(*bound.args, **bound.kwargs)
+    if asyncio.iscoroutine(answer):
+        asyncio.run(answer)
+    sys.stdout.flush()
+    return 0
+
+
+def _app() -> "cyclopts.App":
+    import cyclopts
+
+    app = cyclopts.App(name="usergroups", help="Who is in which user group?", version=__version__)
+    commands: list[Callable[..., Coroutine[Any, Any, None]]] = [m3ter, smartpm]
+    for command in commands:
+        app.command(command)
+    return app
+
+
+async def m3ter(
+    user_id: str, /, *, inherited: bool | None = None, page_size: int | None = None, json: bool = False
+) -> None:
+    """
+    List the user groups that a m3ter user is in, a line each.
+
+    Credentials come from M3TER_ORG_ID, M3TER_API_KEY and M3TER_API_SECRET.
+
+    Args:
+        user_id: The user's id.
+        inherited: The groups that those are nested in, too.
+        page_size: Groups that are asked for at once, 1 to 200.
+        json: A JSON object a line, with all that is known of a group.
+
+    """
+    async with M3terClient() as client:
+        async for group in client.list_user_groups(user_id, inherited=inherited, page_size=page_size):
+            if json:
+                _print_json(group.to_dict())
+            else:
+                _print_line(group.id, group.name)
+
+
+async def smartpm(user_group_id: str, /, *, json: bool = False) -> None:
+    """
+    Show a SmartPM user group: its name, then its users, a line each.
+
+    Credentials come from SMARTPM_API_KEY and SMARTPM_COMPANY_ID.
+
+    Args:
+        user_group_id: The group's id, a UUID.
+        json: One JSON object with all that is known of the group.
+
+    """
+    async with SmartPMClient() as client:
+        group = await client.get_user_group(user_group_id)
+    if json:
+        _print_json(group.to_dict())
+        return
+    _print_line(group.name)
+    for user in group.users:
+        name = " ".join(part for part in (user.first_name, user.last_name) if part)
+        seen = user.last_login.isoformat(sep=" ", timespec="minutes") if user.last_login else None
+        _print_line(f"  {user.email}", name, user.role, seen)
+
+
+def _print_json(value: object) -> None:
+    print(json_format.dumps(value))
+
+
+def _print_line(first: str, *more: str | None) -> None:
+    """
+    Print what a provider said as text and nothing else: neither markup nor a terminal's codes.
+    """
+    from rich.text import Text
+
+    indent = first[: len(first) - len(first.lstrip(" "))]
+    line = Text(indent).append(one_line(first), "bold")
+    for text in more:
+        line.append("  " + (one_line(text) if text else "-"))
+    _console().print(line, soft_wrap=True)
+
+
+@cache
+def _console() -> "rich.console.Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _fail(sentence: str, status: int = _FAILED) -> int:
+    print(f"usergroups: {one_line(sentence)}", file=sys.stderr)
+    return status

@@ -1,0 +1,212 @@
+"""m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
+
+from collections.abc import Mapping
+from types import EllipsisType
+
+import httpx
+
+from usergroups_m3ter_api.api.tokens.create_token import (
+    _get_kwargs as token_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+)
+from usergroups_m3ter_api.api.user_groups.list_user_groups import (
+    _get_kwargs as page_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+)
+from usergroups_m3ter_api.models import TokenRequest, UserGroup
+
+from . import _settings
+from ._auth import BearerAuth
+from ._client import Client
+from ._credentials import ClientCredentials
+from ._decode import MismatchError, build, is_array, is_object, parse_json
+from ._exchange import Answer
+from ._flight import Failure
+from ._http import Channel, Request
+from ._retry import RetryPolicy
+from ._store import TokenStore
+from ._tokens import TokenSource
+from .errors import ConfigurationError
+from .pagination import AsyncPager, Page
+
+__all__ = ["M3terClient", "UserGroup"]
+
+BASE_URL = "https://api.m3ter.com"
+LARGEST_PAGE = 200  # user groups, the documented maximum of pageSize
+MAX_RATE = 50.0  # requests per second and organization, documented
+
+# An expired token is answered 403, and so are an unknown organization and a missing permission.
+_REFUSALS = frozenset({401, 403})
+_HINTS: Mapping[int, str] = {
+    401: "check api_key and api_secret",
+    403: "check org_id, and that the service user may read user groups",
+    413: "ask for less at a time, with a smaller page_size",
+}
+
+
+class M3terClient(Client):
+    """
+    Lists the user groups of m3ter's users.
+
+    *org_id*, *api_key* and *api_secret* come from `M3TER_ORG_ID`, `M3TER_API_KEY` and
+    `M3TER_API_SECRET` where they are not given, *base_url* from `M3TER_BASE_URL`.
+
+    *timeout* bounds each call in seconds, waits and retries included (None: no bound); *retry* says
+    how often it is tried; *max_in_flight* how many requests may be on the wire at once, *max_rate*
+    how many may start in a second (None: any number); *transport* is what requests go out on, and
+    *user_agent* is put before the SDK's own; *token_store* shares the access token with others.
+
+    Raises `ConfigurationError` for an argument or setting that is missing or bad.
+    """
+
+    def __init__(
+        self,
+        *,
+        org_id: str | None = None,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = 60.0,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+        max_in_flight: int = 16,
+        max_rate: float | None = MAX_RATE,
+        transport: httpx.AsyncBaseTransport | None = None,
+        user_agent: str | None = None,
+        token_store: TokenStore | None = None,
+    ) -> None:
+        api_key, api_secret = _settings.hide(api_key), _settings.hide(api_secret)
+        base_url = _settings.hide(base_url)
+        setting = _settings.setting
+        self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _settings.path_segment)
+        user = setting("api_key", api_key, "M3TER_API_KEY", _settings.header_value)
+        if ":" in user:
+            raise ConfigurationError("api_key must not hold a ':', which HTTP Basic cannot carry")
+        password = setting("api_secret", api_secret, "M3TER_API_SECRET", _settings.header_value)
+        if token_store is not None:
+            _settings.instance("token_store", token_store, TokenStore)
+        self._channel = Channel(
+            base_url=setting("base_url", base_url, "M3TER_BASE_URL", _settings.base_url, default=BASE_URL),
+            timeout=timeout,
+            retry=retry,
+            max_in_flight=max_in_flight,
+            max_rate=max_rate,
+            transport=transport,
+            user_agent=user_agent,
+            hints=_HINTS,
+        )
+        token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
+        self._token_request = token_request
+        self._tokens = TokenSource(
+            ClientCredentials(self._channel, token_request, user, password),
+            endpoint=token_request.path,
+            ambient=self._channel.ambient,
+            timeout=self._channel.timeout,
+            longest_wait=retry.max_retry_after,
+            store=token_store,
+        )
+        self._auth = BearerAuth(self._tokens, _REFUSALS)
+
+    def list_user_groups(
+        self,
+        user_id: str,
+        *,
+        inherited: bool | None = None,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        prefetch: bool = False,
+        org_id: str | None = None,
+        timeout: float | EllipsisType | None = ...,
+    ) -> AsyncPager[UserGroup]:
+        """
+        List the user groups that the user *user_id* is in.
+
+        With *inherited*, the groups that those are nested in too. *page_size* (1 to 200) bounds a
+        page, *next_token* resumes after a page, *prefetch* fetches the next page while the caller
+        works on this one, *org_id* asks in another organization, *timeout* (seconds) bounds each
+        page. What is None is left to the provider.
+
+        Raises `ConfigurationError` at once, and while iterating the errors of a call, such as
+        `NotFoundError` for a user that does not exist.
+        """
+        _settings.path_segment("user_id", user_id)
+        if org_id is not None:
+            _settings.path_segment("org_id", org_id)
+        if inherited is not None:
+            _settings.instance("inherited", inherited, bool)
+        if page_size is not None:
+            _settings.count("page_size", page_size, most=LARGEST_PAGE)
+        if next_token is not None:
+            _settings.parameter("next_token", next_token)
+        _settings.instance("prefetch", prefetch, bool)
+        seconds = _settings.call_timeout(timeout, self._channel.timeout)
+
+        def request(token: str | None) -> Request:
+            return Request.of(
+                page_kwargs(
+                    org_id or self._org_id,
+                    user_id,
+                    inherited=inherited,
+                    page_size=page_size,
+                    next_token=token,
+                )
+            )
+
+        async def fetch(token: str | None) -> Page[UserGroup]:
+            return await self._channel.call(request(token), _read, auth=self._auth, timeout=seconds)
+
+        path = request(None).path
+        return AsyncPager(fetch, path=path, next_token=next_token, prefetch=prefetch)
+
+    async def authenticate(self) -> None:
+        """
+        Make sure that there is a good token; for readiness checks.
+
+        Raises `AuthenticationError` if the credentials are refused.
+        """
+        channel = self._channel
+        grant = await channel.within(channel.timeout, self._tokens.get, self._token_request)
+        if isinstance(grant, Failure):
+            raise grant.build(None)
+
+    async def aclose(self) -> None:
+        """
+        Close the client for good, the fetch of a token included; see `Client.aclose`.
+        """
+        await super().aclose()
+        await self._tokens.aclose()
+
+    def __repr__(self) -> str:
+        return f"M3terClient(org_id={self._org_id!r}, base_url={self._channel.base_url!r})"
+
+
+async def _read(answer: Answer) -> Page[UserGroup]:
+    """
+    Read a page, in whichever of its shapes it comes.
+
+    The documentation shows one bare group under "a list of user groups"; the other lists of this
+    API come in an envelope. So an envelope, an array, one group and nothing at all are understood.
+    """
+    document = parse_json(answer.body)
+    if is_array(document):
+        return Page(_groups(document, "$"))
+    if not is_object(document):
+        raise MismatchError("$", "it is neither an object nor an array")
+    data = document.get("data")
+    if data is None and "id" in document:
+        return Page((build(UserGroup, document),))
+    if data is None and ("data" in document or not document):
+        return Page((), _next_token(document))
+    if not is_array(data):
+        raise MismatchError("$.data", "it is missing" if data is None else "it is not an array")
+    return Page(_groups(data, "$.data"), _next_token(document))
+
+
+def _groups(data: list[object], path: str) -> tuple[UserGroup, ...]:
+    return tuple(build(UserGroup, one, f"{path}[{index}]") for index, one in enumerate(data))
+
+
+def _next_token(document: Mapping[str, object]) -> str | None:
+    token = document.get("nextToken")
+    if token is None or token == "":
+        return None
+    if not isinstance(token, str) or not _settings.fits_a_url(token):
+        raise MismatchError("$.nextToken", "it is not text that fits into a URL")
+    return token

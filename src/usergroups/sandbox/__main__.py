@@ -1,0 +1,73 @@
+"""`python -m usergroups.sandbox`: serve both providers here until told to stop."""
+
+import argparse
+import errno
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from usergroups.sandbox import Sandbox
+from usergroups.sandbox._server import Server, listen, server_at, uvicorn_for
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    sandbox = Sandbox(token_lifetime=options.token_lifetime, rate_limit=options.rate_limit, latency=options.latency)
+    try:
+        listener = listen(options.host, options.port)
+    except ValueError as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _fail(f"port {options.port} of {options.host} is in use: choose another, or 0 for any free one")
+        return _fail(f"cannot listen on port {options.port} of {options.host}: {error.strerror}")
+    server = uvicorn_for(sandbox, lambda: _tell(server_at(sandbox, listener)))
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn puts its own handlers in place of these, and raises the signal again for these once it has stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+    return 0
+
+
+def _tell(server: Server) -> None:
+    """Print lines that a shell may evaluate."""
+    print(f"# m3ter and SmartPM sandbox on {server.url} (counts: {server.url}/_sandbox/counts)")
+    print("# m3ter users: ada, grace, linus, nobody; SmartPM user group: 550e8400-e29b-41d4-a716-446655440000")
+    for name, value in server.env.items():
+        print(f"export {name}={value}")
+    print(flush=True)
+
+
+def _fail(sentence: str) -> int:
+    print(f"usergroups.sandbox: {sentence}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m usergroups.sandbox", description=__doc__)
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)")
+    add("--port", type=_number(int, 0, 65_535), default=0, metavar="N", help="0, the default, is any free one")
+    add("--token-lifetime", type=_number(float, 0, 1e9), default=18_000.0, metavar="SECONDS", help="(default: 18000)")
+    add("--rate-limit", type=_number(int, 1, 1e9), metavar="N", help="requests a second per provider (default: none)")
+    add("--latency", type=_number(float, 0, 1e9), default=0.0, metavar="SECONDS", help="of every answer (default: 0)")
+    return parser
+
+
+def _number(kind: Callable[[str], float], least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
+        return value
+
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

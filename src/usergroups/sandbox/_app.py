@@ -1,0 +1,113 @@
+"""The sandbox as one ASGI application: both providers on one origin, behind one gate."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import attrs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from usergroups.sandbox import _m3ter, _smartpm
+from usergroups.sandbox._data import Counts, Data, seeded
+
+
+class Sandbox:
+    """
+    A stand-in of m3ter and SmartPM.
+
+    *token_lifetime* in seconds; *rate_limit* in requests per second for each provider, None for no limit;
+    *latency* in seconds for every answer; *default_page_size* where a request asks for none; *clock* in seconds.
+    `data` may be changed at any time, `counts` tells what was asked for, `app` is the ASGI application.
+    """
+
+    def __init__(
+        self,
+        *,
+        token_lifetime: float = 18_000.0,
+        rate_limit: int | None = None,
+        latency: float = 0.0,
+        default_page_size: int = 5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.data: Data = seeded()
+        self.counts = Counts()
+        self._m3ter = _m3ter.M3ter(self.data, self.counts, token_lifetime, default_page_size, clock)
+        smartpm = _smartpm.SmartPM(self.data, self.counts)
+        self.app = Starlette(
+            routes=[*self._m3ter.routes(), *smartpm.routes(), Route("/_sandbox/counts", self._tell_counts)],
+            middleware=[Middleware(_Gate, self.counts, rate_limit, latency, clock)],
+            exception_handlers={HTTPException: _as_json},
+        )
+        self.app.router.redirect_slashes = False
+
+    def env(self, base_url: str) -> dict[str, str]:
+        """Return the environment variables that send both clients to this sandbox at *base_url*."""
+        return {
+            "M3TER_ORG_ID": _m3ter.ORG_ID,
+            "M3TER_API_KEY": _m3ter.API_KEY,
+            "M3TER_API_SECRET": _m3ter.API_SECRET,
+            "M3TER_BASE_URL": base_url,
+            "SMARTPM_API_KEY": _smartpm.API_KEY,
+            "SMARTPM_COMPANY_ID": _smartpm.COMPANY_ID,
+            "SMARTPM_BASE_URL": base_url,
+        }
+
+    def revoke_tokens(self) -> None:
+        """Refuse every access token issued so far with 401, long before its end."""
+        self._m3ter.revoke_tokens()
+
+    async def _tell_counts(self, request: Request) -> Response:
+        return JSONResponse(attrs.asdict(self.counts))
+
+
+@attrs.define
+class _Gate:
+    """
+    What a request passes first: it is counted, and refused if it is one too many in this second.
+
+    The limit is m3ter's: so many in each second of the clock, 429 for the rest of that second.
+    """
+
+    app: ASGIApp
+    counts: Counts
+    rate_limit: int | None
+    latency: float
+    clock: Callable[[], float]
+    seen: dict[str, tuple[int, int]] = attrs.Factory(dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_sandbox/"):
+            await self.app(scope, receive, send)
+            return
+        # Routed by the path as sent, so that an id may hold an encoded slash; the routes decode what they take from it.
+        path = scope["raw_path"].decode("latin-1")
+        self.counts.requests += 1
+        refused = self.is_one_too_many("smartpm" if path.startswith("/public/") else "m3ter")
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        if refused:
+            self.counts.rate_limited += 1
+            await JSONResponse({"message": "Too many requests"}, 429)(scope, receive, send)
+        else:
+            await self.app({**scope, "path": path}, receive, send)
+
+    def is_one_too_many(self, provider: str) -> bool:
+        second = int(self.clock())
+        window, seen = self.seen.get(provider, (second, 0))
+        seen = seen + 1 if window == second else 1
+        self.seen[provider] = (second, seen)
+        return self.rate_limit is not None and seen > self.rate_limit
+
+
+async def _as_json(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return JSONResponse({"message": error.detail}, error.status_code, headers)

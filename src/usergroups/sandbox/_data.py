@@ -1,0 +1,137 @@
+"""What the sandbox knows: the users, the groups and who is in which; and what it has counted."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID, uuid5
+
+import attrs
+
+Json = dict[str, object]
+
+_IDS = UUID("7d2c1b60-6a5e-4e0a-9d6b-2f0c5f1f3a11")
+
+
+def _made_id(name: str) -> str:
+    return str(uuid5(_IDS, name))
+
+
+@attrs.define
+class Counts:
+    """What the server counted since it was made; requests to `/_sandbox` are not among it."""
+
+    connections: int = 0
+    requests: int = 0
+    token_requests: int = 0
+    tokens: int = 0
+    pages: int = 0
+    smartpm_groups: int = 0
+    rate_limited: int = 0
+
+
+@attrs.define
+class Data:
+    """
+    The users and groups of one m3ter organization and one SmartPM company.
+
+    The dictionaries may be changed at any time: an answer is made from what they hold at that moment.
+    """
+
+    m3ter_groups: dict[str, Json] = attrs.Factory(dict)
+    m3ter_parents: dict[str, tuple[str, ...]] = attrs.Factory(dict)
+    m3ter_users: dict[str, list[str]] = attrs.Factory(dict)
+    smartpm_groups: dict[str, Json] = attrs.Factory(dict)
+
+    def add_m3ter_group(self, name: str, *, parents: Iterable[str] = (), **fields: object) -> str:
+        """
+        Add a group that is nested in the groups *parents*, and return its id.
+
+        *fields* (`id`, `version`, `createdBy`, ...) replace what would be made up; any JSON value will do.
+        """
+        made: Json = {
+            "id": _made_id(f"m3ter group {name}"),
+            "version": 1,
+            "name": name,
+            "dtCreated": "2024-03-01T09:30:00.000Z",
+            "dtLastModified": "2024-03-02T10:00:00.000Z",
+            "createdBy": _made_id("m3ter user admin"),
+            "lastModifiedBy": _made_id("m3ter user admin"),
+        } | fields
+        group_id = str(made["id"])
+        self.m3ter_groups[group_id] = made
+        self.m3ter_parents[group_id] = tuple(parents)
+        return group_id
+
+    def add_m3ter_user(self, user_id: str, groups: Iterable[str] = ()) -> str:
+        """Add a user who is in *groups* (their ids), and return the user's id."""
+        self.m3ter_users[user_id] = list(groups)
+        return user_id
+
+    def add_smartpm_group(self, name: str, users: Iterable[Mapping[str, object]] = (), *, id: str | None = None) -> str:
+        """Add a group with these *users* (see `smartpm_user`), and return its id, a UUID."""
+        group_id = id or _made_id(f"smartpm group {name}")
+        self.smartpm_groups[group_id] = {"id": group_id, "name": name, "users": [dict(user) for user in users]}
+        return group_id
+
+    def groups_of(self, user_id: str, *, inherited: bool) -> list[Json]:
+        """List the groups of a user, each once; with *inherited*, the groups that those are nested in follow."""
+        ids = dict.fromkeys(self.m3ter_users[user_id])
+        waiting = list(ids) if inherited else []
+        for group_id in waiting:
+            new = [parent for parent in self.m3ter_parents[group_id] if parent not in ids]
+            ids.update(dict.fromkeys(new))
+            waiting.extend(new)
+        return [self.m3ter_groups[group_id] for group_id in ids]
+
+
+def smartpm_user(name: str, **fields: object) -> Json:
+    """
+    Make up a SmartPM user from *name* ("Kirby Smart").
+
+    *fields* replace what is made up; `...` as a value leaves that field out.
+    """
+    first, _, last = name.partition(" ")
+    made: Json = {
+        "id": _made_id(f"smartpm user {name}"),
+        "firstName": first,
+        "lastName": last,
+        "email": f"{name.lower().replace(' ', '.')}@blah.com",
+        "phoneNumber": "+1-555-123-4567",
+        "title": "Project Manager",
+        "lastLogin": "2024-01-01T12:00:00+00:00",
+        "loginCount": 42,
+        "role": "Admin",
+        "ssoUser": True,
+        "reportingRestricted": False,
+    } | fields
+    return {key: value for key, value in made.items() if value is not ...}
+
+
+def seeded() -> Data:
+    """
+    Make the data that every sandbox starts with.
+
+    m3ter users: `ada` (3 groups), `grace` (9, and 3 more by inheritance), `linus` (1,000), `nobody` (none).
+    SmartPM groups: "Project Managers" (the provider's own example, and what else may occur), "Empty".
+    """
+    data = Data()
+    few = [data.add_m3ter_group(name) for name in ("Billing", "Finance", "Reporting")]
+    company = data.add_m3ter_group("Company")
+    region = data.add_m3ter_group("Region", parents=[company])
+    division = data.add_m3ter_group("Division", parents=[region])
+    teams = [data.add_m3ter_group(f"Team {n}", parents=[division if n % 2 else region]) for n in range(1, 10)]
+    many = [data.add_m3ter_group(f"Project {n:04}", version=n) for n in range(1, 1001)]
+    for user_id, groups in {"ada": few, "grace": teams, "linus": many, "nobody": []}.items():
+        data.add_m3ter_user(user_id, groups)
+
+    data.add_smartpm_group("Empty", id="550e8400-e29b-41d4-a716-446655440001")
+    data.add_smartpm_group(
+        "Project Managers",
+        [
+            smartpm_user("Kirby Smart", id="550e8400-e29b-41d4-a716-446655440000"),
+            smartpm_user("Nell Null", lastLogin=None, phoneNumber=None, title=None, loginCount=0),
+            smartpm_user("Abe Absent", lastLogin=..., phoneNumber=..., title=..., ssoUser=..., reportingRestricted=...),
+            smartpm_user("Nat Naive", lastLogin="2024-01-01T12:00:00", role="Company Read-Only"),
+            smartpm_user("Zoë Zulu", lastLogin="2024-01-01T12:00:00.123Z", phoneNumber="ext. 12 (mornings)"),
+        ],
+        id="550e8400-e29b-41d4-a716-446655440000",
+    )
+    return data

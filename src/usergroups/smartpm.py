@@ -1,0 +1,108 @@
+"""SmartPM: one user group and its users (https://developers.smartpmtech.com)."""
+
+from collections.abc import Mapping
+from types import EllipsisType
+from uuid import UUID
+
+import httpx
+
+from usergroups_smartpm_api.api.user_groups.get_user_group import (
+    _get_kwargs as user_group_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+)
+from usergroups_smartpm_api.models import User, UserGroup
+
+from . import _settings
+from ._auth import KeyAuth
+from ._client import Client
+from ._decode import build, parse_json
+from ._exchange import Answer
+from ._http import Channel, Request
+from ._retry import RetryPolicy
+from .errors import ConfigurationError
+
+__all__ = ["SmartPMClient", "User", "UserGroup"]
+
+BASE_URL = "https://live.smartpmtech.com"
+
+_HINTS: Mapping[int, str] = {
+    401: "check api_key and company_id",
+    403: "check api_key and company_id",
+    500: "the provider may also answer so for a group that does not exist",
+}
+
+
+class SmartPMClient(Client):
+    """
+    Reads SmartPM's user groups.
+
+    *api_key* and *company_id* come from `SMARTPM_API_KEY` and `SMARTPM_COMPANY_ID` where they are
+    not given, *base_url* from `SMARTPM_BASE_URL`.
+
+    *timeout* bounds each call in seconds, waits and retries included (None: no bound); *retry* says
+    how often it is tried; *max_in_flight* how many requests may be on the wire at once, *max_rate*
+    how many may start in a second (None: any number); *transport* is what requests go out on, and
+    *user_agent* is put before the SDK's own.
+
+    Raises `ConfigurationError` for an argument or setting that is missing or bad.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        company_id: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = 60.0,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+        max_in_flight: int = 16,
+        max_rate: float | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        api_key, base_url = _settings.hide(api_key), _settings.hide(base_url)
+        setting = _settings.setting
+        key = setting("api_key", api_key, "SMARTPM_API_KEY", _settings.header_value)
+        company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _settings.header_value)
+        self._company_id = str(company)
+        self._auth = KeyAuth({"X-API-KEY": key})
+        self._channel = Channel(
+            base_url=setting("base_url", base_url, "SMARTPM_BASE_URL", _settings.base_url, default=BASE_URL),
+            timeout=timeout,
+            retry=retry,
+            max_in_flight=max_in_flight,
+            max_rate=max_rate,
+            transport=transport,
+            user_agent=user_agent,
+            hints=_HINTS,
+        )
+
+    async def get_user_group(
+        self, user_group_id: UUID | str, *, timeout: float | EllipsisType | None = ...
+    ) -> UserGroup:
+        """
+        Give the user group *user_group_id* with all of its users.
+
+        *timeout* (seconds) bounds this call. Raises `ConfigurationError` where *user_group_id* is no
+        UUID, which the provider would answer with a server error.
+        """
+        request = Request.of(user_group_kwargs(_uuid(user_group_id), x_company_id=self._company_id))
+        seconds = _settings.call_timeout(timeout, self._channel.timeout)
+        return await self._channel.call(request, _read, auth=self._auth, timeout=seconds)
+
+    def __repr__(self) -> str:
+        return f"SmartPMClient(company_id={self._company_id!r}, base_url={self._channel.base_url!r})"
+
+
+def _uuid(value: object) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str):
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise ConfigurationError("user_group_id must be a UUID")
+
+
+async def _read(answer: Answer) -> UserGroup:
+    return build(UserGroup, parse_json(answer.body))
