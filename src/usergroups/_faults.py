@@ -1,8 +1,11 @@
 """What went wrong where no usable answer arrived, in our own words: other libraries' errors end here."""
 
+import os
 import socket
 import ssl
 import zlib
+from collections.abc import Iterator
+from typing import cast
 
 import attrs
 import httpx
@@ -69,8 +72,7 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
     """
     Add what the operating system or the TLS library said, where they said anything.
     """
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"certificate verify failed: {cause.verify_message}"
             return attrs.evolve(fault, reason=reason, retryable=False)
@@ -78,7 +80,19 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
             return attrs.evolve(fault, reason=f"TLS failed: {cause.reason or 'no reason given'}")
         if isinstance(cause, socket.gaierror):
             return attrs.evolve(fault, reason=f"the host name was not found: {cause.strerror}")
-        if isinstance(cause, OSError) and cause.strerror and not fault.timed_out:
-            return attrs.evolve(fault, reason=f"{fault.reason}: {cause.strerror}")
-        cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, OSError) and cause.errno and not fault.timed_out:
+            return attrs.evolve(fault, reason=f"{fault.reason}: {os.strerror(cause.errno)}")
     return fault
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """
+    Give *error* and what led to it; of a group, one for each address that was tried, the first.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__

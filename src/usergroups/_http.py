@@ -5,7 +5,7 @@ import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 import httpx
@@ -127,7 +127,7 @@ class Channel:
 
     async def call(
         self,
-        request: Request,
+        request: Callable[[], Request],
         read: Callable[[Answer], Awaitable[T]],
         *,
         auth: Auth,
@@ -136,13 +136,14 @@ class Channel:
         """
         Send *request* with *auth* and give what *read* makes of the answer, all within *timeout*.
 
-        Raises the error that the outcome means. *read* may raise `MismatchError`.
+        Raises the error that the outcome means. *read* may raise `MismatchError`. *request* is made
+        when it is about to be sent, so that waiting for a token costs next to nothing.
         """
 
         async def work(deadline: float) -> T | UserGroupsError:
-            outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
+            outcome = await auth(lambda headers: self.send(request(), headers=headers, deadline=deadline), deadline)
             if not isinstance(outcome, Answer) or not outcome.is_success:
-                return self.error_of(outcome, request)
+                return self.error_of(outcome, request())
             if outcome.flaw:
                 return _answers.unexpected(outcome, MismatchError("$", outcome.flaw))
             try:
@@ -156,7 +157,9 @@ class Channel:
             raise result
         return result
 
-    async def within(self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Request) -> T:
+    async def within(
+        self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Callable[[], Request]
+    ) -> T:
         """
         Give what *work* comes to; it is told the moment, on the client's clock, when time runs out.
 
@@ -175,10 +178,10 @@ class Channel:
                 pass  # all others were turned into values on the way
             finally:
                 calls.discard(scope)
-        method, path = request.method, request.path
+        asked = self.asked(request())
         if self._closed:
-            raise APIConnectionError("the client is closed", method=method, path=path)
-        raise APITimeoutError(f"no answer within {timeout:g} s", method=method, path=path)
+            raise APIConnectionError("the client is closed", **asked)
+        raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     async def send(
         self,
@@ -217,6 +220,12 @@ class Channel:
             on_asked=on_asked,
         )
 
+    def asked(self, request: Request) -> dict[str, str]:
+        """
+        Give *method* and *path* as an error tells them.
+        """
+        return {"method": request.method, "path": urlsplit(self.base_url).path + request.path}
+
     def error_of(self, outcome: Answer | Fault | Failure, request: Request) -> UserGroupsError:
         """
         Make the error that *outcome* means.
@@ -225,7 +234,7 @@ class Channel:
             return outcome.build(None)
         if isinstance(outcome, Fault):
             kind = APITimeoutError if outcome.timed_out else APIConnectionError
-            return kind(outcome.reason, method=request.method, path=request.path)
+            return kind(outcome.reason, **self.asked(request))
         return _answers.status_error(outcome, hint=self._hints.get(outcome.status_code, ""))
 
     async def aclose(self) -> None:

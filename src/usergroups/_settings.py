@@ -99,6 +99,8 @@ def fits_a_url(value: str) -> bool:
     """
     Tell whether *value* can be percent-encoded, and is then not too long.
     """
+    if value.isascii() and len(value) * 3 <= LONGEST_PARAMETER:
+        return True
     try:
         return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
     except UnicodeEncodeError:  # a lone surrogate

@@ -102,5 +102,4 @@ def _complain(deed: str, error: Exception) -> None:
 
 
 def _is_good(token: object) -> bool:
-    good = isinstance(token, Token) and is_usable(token.access_token)
-    return good and positive(token.expires_in)
+    return isinstance(token, Token) and is_usable(token.access_token) and positive(token.expires_in)

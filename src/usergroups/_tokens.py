@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from logging import getLogger
 from typing import Protocol
 
@@ -86,14 +86,14 @@ class TokenSource:
         self,
         fetch: Fetch,
         *,
-        endpoint: str,
+        asked: Mapping[str, str],
         ambient: Ambient,
         timeout: float | None,
         longest_wait: float,
         store: TokenStore | None = None,
     ) -> None:
         self._fetch = fetch
-        self._endpoint = endpoint
+        self._asked = asked
         self._ambient = ambient
         self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
         self._longest_wait = longest_wait
@@ -192,7 +192,7 @@ class TokenSource:
             flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
-        return Failure(build=lambda _: kind(reason, method="POST", path=self._endpoint))
+        return Failure(build=lambda _: kind(reason, **self._asked))
 
     async def _obtain(self, flight: Flight, refused: Token | None) -> Grant | Failure:
         async with self._store.exclusive():

@@ -1,12 +1,12 @@
 """`usergroups`: who is in which user group, asked from a shell. Needs the extra `cli`."""
 
 import asyncio
-import io
 import json as json_format
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from . import M3terClient, SmartPMClient, UserGroupsError, __version__
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     *arguments* are the process's own where they are None.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except UserGroupsError as error:
@@ -42,11 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    try:
-        import cyclopts
-        import rich  # noqa: F401  # looked for here, so that its absence is said once
-    except ModuleNotFoundError as error:
-        return _fail(f"the command needs {error.name}: pip install 'usergroups[cli]'")
+    if missing := [name for name in ("cyclopts", "rich") if find_spec(name) is None]:
+        return _fail(f"the command needs {' and '.join(missing)}: pip install 'usergroups[cli]'")
+    import cyclopts
+
     if not arguments:
         return _fail("a command is missing; usergroups --help lists them", _USAGE)
     try:

@@ -96,7 +96,7 @@ class M3terClient(Client):
         self._token_request = token_request
         self._tokens = TokenSource(
             ClientCredentials(self._channel, token_request, user, password),
-            endpoint=token_request.path,
+            asked=self._channel.asked(token_request),
             ambient=self._channel.ambient,
             timeout=self._channel.timeout,
             longest_wait=retry.max_retry_after,
@@ -150,10 +150,11 @@ class M3terClient(Client):
             )
 
         async def fetch(token: str | None) -> Page[UserGroup]:
-            return await self._channel.call(request(token), _read, auth=self._auth, timeout=seconds)
+            return await self._channel.call(lambda: request(token), _read, auth=self._auth, timeout=seconds)
 
-        path = request(None).path
-        return AsyncPager(fetch, path=path, next_token=next_token, prefetch=prefetch)
+        return AsyncPager(
+            fetch, asked=lambda: self._channel.asked(request(None)), next_token=next_token, prefetch=prefetch
+        )
 
     async def authenticate(self) -> None:
         """
@@ -162,7 +163,7 @@ class M3terClient(Client):
         Raises `AuthenticationError` if the credentials are refused.
         """
         channel = self._channel
-        grant = await channel.within(channel.timeout, self._tokens.get, self._token_request)
+        grant = await channel.within(channel.timeout, self._tokens.get, lambda: self._token_request)
         if isinstance(grant, Failure):
             raise grant.build(None)
 

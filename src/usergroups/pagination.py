@@ -1,7 +1,7 @@
 """Lists that arrive a page at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
@@ -36,12 +36,12 @@ class AsyncPager(Generic[T]):
         self,
         fetch: Callable[[str | None], Awaitable[Page[T]]],
         *,
-        path: str = "",
+        asked: Callable[[], Mapping[str, str]] = dict,
         next_token: str | None = None,
         prefetch: bool = False,
     ) -> None:
         self._fetch = fetch
-        self._path = path
+        self._asked = asked
         self._next_token = next_token
         self._prefetch = prefetch
 
@@ -77,8 +77,7 @@ class AsyncPager(Generic[T]):
                     raise PaginationError(
                         "the page token has been used before in this listing",
                         json_path="$.nextToken",
-                        method="GET",
-                        path=self._path,
+                        **self._asked(),
                     )
         finally:
             if coming is not None:

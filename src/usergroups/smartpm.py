@@ -85,9 +85,14 @@ class SmartPMClient(Client):
         *timeout* (seconds) bounds this call. Raises `ConfigurationError` where *user_group_id* is no
         UUID, which the provider would answer with a server error.
         """
-        request = Request.of(user_group_kwargs(_uuid(user_group_id), x_company_id=self._company_id))
+        group_id = _uuid(user_group_id)
         seconds = _settings.call_timeout(timeout, self._channel.timeout)
-        return await self._channel.call(request, _read, auth=self._auth, timeout=seconds)
+        return await self._channel.call(
+            lambda: Request.of(user_group_kwargs(group_id, x_company_id=self._company_id)),
+            _read,
+            auth=self._auth,
+            timeout=seconds,
+        )
 
     def __repr__(self) -> str:
         return f"SmartPMClient(company_id={self._company_id!r}, base_url={self._channel.base_url!r})"

@@ -19,6 +19,7 @@ try:
     from usergroups.sandbox._data import Counts, Data, smartpm_user
     from usergroups.sandbox._server import Server, serve
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f"usergroups.sandbox needs {error.name}: pip install 'usergroups[sandbox]'") from error
+    message = "usergroups.sandbox needs starlette and uvicorn: pip install 'usergroups[sandbox]'"
+    raise ModuleNotFoundError(message, name=error.name) from error
 
 __all__ = ["Counts", "Data", "Sandbox", "Server", "serve", "smartpm_user"]

@@ -62,7 +62,7 @@ class Sandbox:
         """Refuse every access token issued so far with 401, long before its end."""
         self._m3ter.revoke_tokens()
 
-    async def _tell_counts(self, request: Request) -> Response:
+    async def _tell_counts(self, _: Request) -> Response:
         return JSONResponse(attrs.asdict(self.counts))
 
 
@@ -79,7 +79,7 @@ class _Gate:
     rate_limit: int | None
     latency: float
     clock: Callable[[], float]
-    seen: dict[str, tuple[int, int]] = attrs.Factory(dict)
+    seen: dict[str, tuple[int, int]] = attrs.Factory(dict[str, tuple[int, int]])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_sandbox/"):
@@ -105,8 +105,8 @@ class _Gate:
         return self.rate_limit is not None and seen > self.rate_limit
 
 
-async def _as_json(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _as_json(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this one alone
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))

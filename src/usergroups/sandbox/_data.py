@@ -35,10 +35,10 @@ class Data:
     The dictionaries may be changed at any time: an answer is made from what they hold at that moment.
     """
 
-    m3ter_groups: dict[str, Json] = attrs.Factory(dict)
-    m3ter_parents: dict[str, tuple[str, ...]] = attrs.Factory(dict)
-    m3ter_users: dict[str, list[str]] = attrs.Factory(dict)
-    smartpm_groups: dict[str, Json] = attrs.Factory(dict)
+    m3ter_groups: dict[str, Json] = attrs.Factory(dict[str, Json])
+    m3ter_parents: dict[str, tuple[str, ...]] = attrs.Factory(dict[str, tuple[str, ...]])
+    m3ter_users: dict[str, list[str]] = attrs.Factory(dict[str, list[str]])
+    smartpm_groups: dict[str, Json] = attrs.Factory(dict[str, Json])
 
     def add_m3ter_group(self, name: str, *, parents: Iterable[str] = (), **fields: object) -> str:
         """
@@ -65,9 +65,11 @@ class Data:
         self.m3ter_users[user_id] = list(groups)
         return user_id
 
-    def add_smartpm_group(self, name: str, users: Iterable[Mapping[str, object]] = (), *, id: str | None = None) -> str:
+    def add_smartpm_group(
+        self, name: str, users: Iterable[Mapping[str, object]] = (), *, group_id: str | None = None
+    ) -> str:
         """Add a group with these *users* (see `smartpm_user`), and return its id, a UUID."""
-        group_id = id or _made_id(f"smartpm group {name}")
+        group_id = group_id or _made_id(f"smartpm group {name}")
         self.smartpm_groups[group_id] = {"id": group_id, "name": name, "users": [dict(user) for user in users]}
         return group_id
 
@@ -122,7 +124,7 @@ def seeded() -> Data:
     for user_id, groups in {"ada": few, "grace": teams, "linus": many, "nobody": []}.items():
         data.add_m3ter_user(user_id, groups)
 
-    data.add_smartpm_group("Empty", id="550e8400-e29b-41d4-a716-446655440001")
+    data.add_smartpm_group("Empty", group_id="550e8400-e29b-41d4-a716-446655440001")
     data.add_smartpm_group(
         "Project Managers",
         [
@@ -132,6 +134,6 @@ def seeded() -> Data:
             smartpm_user("Nat Naive", lastLogin="2024-01-01T12:00:00", role="Company Read-Only"),
             smartpm_user("Zoë Zulu", lastLogin="2024-01-01T12:00:00.123Z", phoneNumber="ext. 12 (mornings)"),
         ],
-        id="550e8400-e29b-41d4-a716-446655440000",
+        group_id="550e8400-e29b-41d4-a716-446655440000",
     )
     return data

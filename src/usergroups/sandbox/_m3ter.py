@@ -7,6 +7,7 @@ import math
 import re
 import secrets
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import parse_qs, unquote
 
 from starlette.exceptions import HTTPException
@@ -18,7 +19,7 @@ from usergroups.sandbox._data import Counts, Data, Json
 
 ORG_ID = "5a4db0c5-0000-4000-8000-000000000001"
 API_KEY = "sandbox-m3ter-key"
-API_SECRET = "sandbox-m3ter-secret"
+API_SECRET = "sandbox-m3ter-secret"  # noqa: S105 - no secret, it is the sandbox's
 
 _CREDENTIALS = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
 
@@ -135,14 +136,11 @@ def _grant_type(content_type: str, body: bytes) -> object:
     """Read the grant type from a form or a JSON body; None where there is none, or not just one."""
     media_type = content_type.partition(";")[0].strip().lower()
     try:
-        if media_type == "application/json":
-            match json.loads(body):
-                case {"grant_type": grant_type}:
-                    return grant_type
         if media_type == "application/x-www-form-urlencoded":
-            match parse_qs(body.decode()):
-                case {"grant_type": [grant_type]}:
-                    return grant_type
+            return {name: value for name, [value] in parse_qs(body.decode()).items()}.get("grant_type")
+        if media_type == "application/json":
+            parsed: object = json.loads(body)
+            return cast("Json", parsed).get("grant_type") if isinstance(parsed, dict) else None
     except (ValueError, RecursionError):
         pass
     return None

@@ -21,7 +21,7 @@ class SmartPM:
     """
     The SmartPM half of a sandbox.
 
-    A wrong key gets 401; a company that is not the key's gets 403; an id that is no UUID gets 500, as this provider may do.
+    A wrong key gets 401, a company that is not the key's 403, and an id that is no UUID 500, as this provider may do.
     """
 
     def __init__(self, data: Data, counts: Counts) -> None:
