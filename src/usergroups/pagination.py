@@ -74,10 +74,12 @@ class AsyncPager(Generic[T]):
                 if token is None:
                     return
                 if repeated:
+                    asked = self._asked()
                     raise PaginationError(
                         "the page token has been used before in this listing",
                         json_path="$.nextToken",
-                        **self._asked(),
+                        method=asked.get("method", ""),
+                        path=asked.get("path", ""),
                     )
         finally:
             if coming is not None:

@@ -137,7 +137,8 @@ def _grant_type(content_type: str, body: bytes) -> object:
     media_type = content_type.partition(";")[0].strip().lower()
     try:
         if media_type == "application/x-www-form-urlencoded":
-            return {name: value for name, [value] in parse_qs(body.decode()).items()}.get("grant_type")
+            values = parse_qs(body.decode()).get("grant_type", [])
+            return values[0] if len(values) == 1 else None
         if media_type == "application/json":
             parsed: object = json.loads(body)
             return cast("Json", parsed).get("grant_type") if isinstance(parsed, dict) else None
