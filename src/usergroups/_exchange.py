@@ -62,6 +62,7 @@ class Line:
     def __init__(self, transport: httpx.AsyncBaseTransport, *, ours: bool) -> None:
         self.transport = transport
         self.follows_httpcore = isinstance(transport, httpx.AsyncHTTPTransport)
+        self._cancel_safe = getattr(transport, "cancel_safe", False)
         self._ours = ours
         self._retired = False
         self._exchanges: set[asyncio.Task[Answer | Fault]] = set()
@@ -79,6 +80,11 @@ class Line:
 
         At most *limit* bytes of body are read, counted after decompression.
         """
+        if self._cancel_safe:
+            try:
+                return await self._run(request, limit, clock())
+            finally:
+                done()
         leaver = _Leaver(self)
         request.extensions["trace"] = leaver.trace
         task = asyncio.create_task(self._run(request, limit, clock()))

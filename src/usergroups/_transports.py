@@ -21,8 +21,8 @@ def transport_maker(base_url: str, most: int) -> Callable[[], httpx.AsyncBaseTra
     The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
     `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
     """
-    context = _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    proxy = _proxy(base_url)
+    context = tls_context()
+    proxy = environment_proxy(base_url)
     limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEPT_ALIVE)
 
     def make() -> httpx.AsyncBaseTransport:
@@ -44,7 +44,10 @@ def _makes(make: Callable[[], object]) -> bool:
     return True
 
 
-def _proxy(base_url: str) -> httpx.Proxy | None:
+def environment_proxy(base_url: str) -> httpx.Proxy | None:
+    """
+    Give the proxy that the environment has for *base_url*, or None.
+    """
     parts = urlsplit(base_url)
     address = getproxies().get(parts.scheme)
     if not address or proxy_bypass(parts.netloc):
@@ -54,6 +57,13 @@ def _proxy(base_url: str) -> httpx.Proxy | None:
     except (ValueError, httpx.InvalidURL):
         pass
     raise ConfigurationError("the proxy of the environment cannot be used: it is no valid URL")
+
+
+def tls_context() -> ssl.SSLContext:
+    """
+    Give the TLS context for the certificates that the environment names, else for certifi's.
+    """
+    return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 @lru_cache(maxsize=8)

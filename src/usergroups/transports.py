@@ -1,0 +1,136 @@
+"""Another transport than the usual one: aiohttp's, which takes less of the event loop's time."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+
+import httpx
+
+from ._transports import environment_proxy, tls_context
+
+try:
+    import aiohttp
+    from yarl import URL
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"this needs {error.name}: pip install 'usergroups[aiohttp]'") from None
+
+__all__ = ["aiohttp_transport"]
+
+_KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
+_LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
+
+# The first row that fits is taken.
+_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ServerDisconnectedError, httpx.ReadError),
+    (aiohttp.ClientOSError, httpx.ReadError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ClientConnectionError, httpx.NetworkError),
+)
+
+
+def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBaseTransport:
+    """
+    Make a transport on aiohttp, to be passed to a client as `transport=`.
+
+    Proxies are the environment's, and so are certificates where *verify* is None. It may serve many
+    clients and one loop after another; whoever made it closes it, with `aclose()` or `async with`.
+    """
+    return _AiohttpTransport(verify or tls_context())
+
+
+class _AiohttpTransport(httpx.AsyncBaseTransport):
+    cancel_safe = True  # an exchange may be cancelled at any moment and takes no connection along
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """
+        Send *request*, and give the answer with its body still to be read.
+        """
+        timeout = request.extensions.get("timeout", {})
+        proxy = self._proxy(request.url)
+        with _as_httpx():
+            response = await self._session().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
+                ),
+                proxy=None if proxy is None else str(proxy.url),
+                proxy_auth=None if proxy is None or proxy.auth is None else aiohttp.BasicAuth(*proxy.auth),
+            )
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """
+        Close the connections of this loop.
+        """
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            self._sessions = {other: kept for other, kept in self._sessions.items() if not other.is_closed()}
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    ssl=self._context,
+                    limit=0,  # the client's gate is the limit
+                    keepalive_timeout=_KEPT_ALIVE,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                max_field_size=_LARGEST_HEADER,
+                max_line_size=_LARGEST_HEADER,
+            )
+        return session
+
+    def _proxy(self, url: httpx.URL) -> httpx.Proxy | None:
+        origin = url.scheme, url.netloc
+        if origin not in self._proxies:
+            self._proxies[origin] = environment_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}")
+        return self._proxies[origin]
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        with _as_httpx():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+@contextmanager
+def _as_httpx() -> Generator[None, None, None]:
+    """
+    Raise what aiohttp raises as what httpx calls it.
+    """
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        kind = next((kind for theirs, kind in _ERRORS if isinstance(error, theirs)), httpx.TransportError)
+        raise kind(type(error).__name__) from error
