@@ -43,7 +43,6 @@ class Flight:
     def __init__(self, *, background: bool) -> None:
         self.background = background
         self.loop = asyncio.get_running_loop()
-        self.task: asyncio.Task[None] | None = None
         self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
 
     async def wait(self, deadline: float) -> Grant | Failure:

@@ -15,6 +15,11 @@ _T = TypeVar("_T")
 _C = TypeVar("_C")
 
 LONGEST_PARAMETER = 16 * 1024  # bytes of one id or page token, percent-encoded
+_LONGEST_BASE_URL = 2048  # characters; httpx takes URLs of 64 KiB, and three parameters may follow
+
+# A name (RFC 1123, 2.1, and the underscore of many a container) or an address, and perhaps a port.
+_LABEL = "[0-9A-Za-z_-]{1,63}"
+_NETLOC = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([0-9]{{0,5}}))?")
 
 
 class Secret(str):
@@ -35,7 +40,7 @@ def hide(value: _T) -> _T | Secret:
     It is the first thing done with an argument that may hold a secret, for a traceback shows the
     arguments of every frame.
     """
-    return Secret(value) if isinstance(value, str) else value
+    return Secret(str.__str__(value)) if isinstance(value, str) else value  # a member of a (str, Enum), too
 
 
 def setting(
@@ -70,7 +75,7 @@ def header_value(name: str, value: object) -> Secret:
         raise ConfigurationError(f"{name} is blank")
     if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", value):
         raise ConfigurationError(f"{name} must be printable ASCII without spaces or line ends around it")
-    return Secret(value)
+    return Secret(str.__str__(value))
 
 
 def path_segment(name: str, value: object) -> str:
@@ -81,7 +86,7 @@ def path_segment(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
     if value in ("", ".", "..") or value != value.strip():
         raise ConfigurationError(f"{name} must not be blank, '.', '..' or have spaces around it")
-    return parameter(name, str(value))
+    return parameter(name, value)
 
 
 def parameter(name: str, value: object) -> str:
@@ -92,7 +97,7 @@ def parameter(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} must be text that is not empty")
     if not fits_a_url(value):
         raise ConfigurationError(f"{name} must be valid Unicode and at most 16 KiB when encoded")
-    return value
+    return str.__str__(value)
 
 
 def fits_a_url(value: str) -> bool:
@@ -178,23 +183,42 @@ def base_url(name: str, value: object) -> str:
     return str(hidden).rstrip("/")
 
 
+def host_of(netloc: str) -> str:
+    """
+    Give the host that *netloc*, without a user, names; nothing where host or port cannot be right.
+    """
+    match = _NETLOC.fullmatch(netloc)
+    if match is None or not 0 < int(match[2] or 443) < 65536:
+        return ""
+    host = match[1].strip("[]")
+    if ":" in host or re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return ""
+    return host.lower()
+
+
 def _base_url_problem(text: str) -> str:
+    if len(text) > _LONGEST_BASE_URL:
+        return f"must not be longer than {_LONGEST_BASE_URL:,} characters"
     if re.search(r"[\x20\\\"<>^`{|}]", text):
         return "must be a URL, without spaces"
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
+    except ValueError:  # a bracket without its other
         return "is not a valid URL: host or port cannot be read"
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not parts.netloc:
         return "must begin with https:// and name a host"
     if "@" in parts.netloc:
         return "must not hold a user name or password"
+    if not host_of(parts.netloc):
+        return "is not a valid URL: host or port cannot be read"
     if "?" in text or "#" in text:
         return "must not hold a query or fragment"
     if any(unquote(segment) in (".", "..") for segment in parts.path.split("/")):
         return "must not hold '.' or '..' in its path"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not _is_loopback(host_of(parts.netloc)):
         return "must be https:// (http:// is accepted for loopback hosts only)"
     return ""
 

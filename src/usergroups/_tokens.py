@@ -80,6 +80,7 @@ class TokenSource:
     | none, and paused   | by a Retry-After: waits for its end, or fails at once if it cannot    |
 
     `replace` is for a token that the API refused: whoever comes first fetches, the others share.
+    Where clients share a store, what another of them has fetched is taken from there.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class TokenSource:
         self._store = CarefulStore(store)
         self._held: _Held | None = None
         self._flight: Flight | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pause: _Pause | None = None
         self._next_background = -math.inf
         self._next_replacement = -math.inf
@@ -121,11 +123,11 @@ class TokenSource:
         Give another token than *refused*, or None where replacing has just been of no use.
         """
         held, now = self._held, self._ambient.clock()
-        other = held is not None and held.token.access_token != refused.access_token
-        if held is not None and other and now < held.ends_at:
-            return Grant(token=held.token, fresh=False)
-        if now < self._next_replacement:
-            return None
+        if held is not None and now < held.ends_at:  # else a new one is due anyway
+            if held.token.access_token != refused.access_token:
+                return Grant(token=held.token, fresh=False)
+            if now < self._next_replacement:
+                return None
         return await self._join(deadline, refused)
 
     def replacing_did_not_help(self) -> None:
@@ -136,12 +138,13 @@ class TokenSource:
 
     async def aclose(self) -> None:
         """
-        End the fetch that is under way in this loop.
+        End what is under way in this loop.
         """
-        flight = self._under_way()
-        if flight is not None and flight.task is not None:
-            flight.task.cancel()
-            await asyncio.wait([flight.task])
+        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _may_start(self, now: float) -> bool:
         return self._under_way() is None and (self._pause is None or now >= self._pause.until)
@@ -176,62 +179,84 @@ class TokenSource:
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
         flight = self._flight = Flight(background=background)
-        flight.task = asyncio.create_task(self._fly(flight, refused))
+        task = asyncio.create_task(self._fly(flight, refused))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
         outcome: Grant | Failure = self._cut_short(APIConnectionError, "the client or its event loop was closed")
         try:
-            async with asyncio.timeout(self._timeout):
-                outcome = await self._obtain(flight, refused)
+            now = self._ambient.clock()
+            ends_at = self._timeout + (now if self._pause is None else max(now, self._pause.until))
+            async with asyncio.timeout(ends_at - now):
+                outcome = await self._obtain(flight, refused, ends_at)
         except TimeoutError:
             outcome = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
         finally:
-            if self._flight is flight:
-                self._flight = None
-            flight.land(outcome)
+            self._land(flight, outcome)
+
+    def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
+        if self._flight is flight:
+            self._flight = None
+        flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
         return Failure(build=lambda _: kind(reason, **self._asked))
 
-    async def _obtain(self, flight: Flight, refused: Token | None) -> Grant | Failure:
-        async with self._store.exclusive():
-            known = {refused, self._held and self._held.token}
-            found = await self._store.load()
-            if found is not None and found.access_token not in (t.access_token for t in known if t):
-                return self._keep(Fetched(token=found, sent_at=self._ambient.clock()))
-            outcome = await self._ask(flight)
-            if isinstance(outcome, Grant):
-                flight.land(outcome)  # nobody waits for the store
-                await self._store.save(outcome.token)
-            return outcome
-
-    async def _ask(self, flight: Flight) -> Grant | Failure:
+    async def _obtain(self, flight: Flight, refused: Token | None, deadline: float) -> Grant | Failure:
         clock = self._ambient.clock
-        deadline = clock() + self._timeout
-        if self._pause is not None and (left := self._pause.until - clock()) > 0:
-            await self._ambient.sleep(left)
-        self._pause = None
+        async with self._store.exclusive():
+            found = await self._store.load()
+            if found is not None and self._is_news(found, refused):
+                self._keep(found, clock(), "loaded")
+                return Grant(token=found, fresh=False)
+            outcome = await self._ask(flight, deadline)
+            if isinstance(outcome, Failure):
+                return outcome
+            self._keep(outcome.token, outcome.sent_at, "fetched")
+            grant = Grant(token=outcome.token, fresh=True)
+            self._land(flight, grant)  # nobody waits for the store
+            left = outcome.sent_at + outcome.token.expires_in - clock()
+            if left > 0:
+                await self._store.save(attrs.evolve(outcome.token, expires_in=left))
+            return grant
+
+    def _is_news(self, found: Token, refused: Token | None) -> bool:
+        """
+        Tell whether *found*, the store's token, is neither known nor older than the one held.
+        """
+        held = self._held
+        if refused is not None and found.access_token == refused.access_token:
+            return False
+        if held is None:
+            return True
+        outlasts = self._ambient.clock() + found.expires_in > held.ends_at
+        return outlasts and found.access_token != held.token.access_token
+
+    async def _ask(self, flight: Flight, deadline: float) -> Fetched | Failure:
+        clock = self._ambient.clock
+        if self._pause is not None:
+            await self._ambient.sleep(self._pause.until - clock())
+            self._pause = None
 
         def on_asked(failure: Failure, until: float) -> None:
             self._pause = _Pause(failure, until, final=False)
             flight.turn_away(failure, until)
 
         outcome = await self._fetch(background=flight.background, deadline=deadline, on_asked=on_asked)
-        if isinstance(outcome, Fetched):
-            return self._keep(outcome)
-        if outcome.refused:
-            self._pause = _Pause(outcome, clock() + _REFUSAL_REMEMBERED, final=True)
-        elif outcome.asked:
-            self._pause = _Pause(outcome, clock() + outcome.asked, final=False)
+        if isinstance(outcome, Failure):
+            if outcome.refused:
+                self._pause = _Pause(outcome, clock() + _REFUSAL_REMEMBERED, final=True)
+            elif outcome.asked:
+                self._pause = _Pause(outcome, clock() + outcome.asked, final=False)
         return outcome
 
-    def _keep(self, fetched: Fetched) -> Grant:
-        life = fetched.token.expires_in
-        ends_at = fetched.sent_at + life - min(_LONGEST_MARGIN, life * _MARGIN)
+    def _keep(self, token: Token, since: float, how: str) -> None:
+        life = token.expires_in
+        ends_at = since + life - min(_LONGEST_MARGIN, life * _MARGIN)
         ahead = min(_LONGEST_AHEAD, life * _AHEAD)
         refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
-        self._held = _Held(fetched.token, refresh_at, ends_at)
+        self._held = _Held(token, refresh_at, ends_at)
         self._pause = None
-        _log.debug("access token fetched; it lives %.0f s", life)
-        return Grant(token=fetched.token, fresh=True)
+        _log.debug("access token %s; it lives %.0f s", how, life)

@@ -268,7 +268,7 @@ class UnexpectedResponseError(_AnswerError):
         self.json_path = json_path
 
     def _came_back(self) -> str:
-        return f"{self._answered()}, but not as specified: {self.message} (at {self.json_path})"
+        return f"{self._answered() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"
 
 
 class PaginationError(UnexpectedResponseError):

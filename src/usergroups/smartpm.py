@@ -1,5 +1,6 @@
 """SmartPM: one user group and its users (https://developers.smartpmtech.com)."""
 
+import asyncio
 from collections.abc import Mapping
 from types import EllipsisType
 from uuid import UUID
@@ -14,7 +15,7 @@ from usergroups_smartpm_api.models import User, UserGroup
 from . import _settings
 from ._auth import KeyAuth
 from ._client import Client
-from ._decode import build, parse_json
+from ._decode import build, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._http import Channel, Request
 from ._retry import RetryPolicy
@@ -23,6 +24,8 @@ from .errors import ConfigurationError
 __all__ = ["SmartPMClient", "User", "UserGroup"]
 
 BASE_URL = "https://live.smartpmtech.com"
+
+_BATCH = 200  # users that are read in one turn of the event loop
 
 _HINTS: Mapping[int, str] = {
     401: "check api_key and company_id",
@@ -110,4 +113,16 @@ def _uuid(value: object) -> UUID:
 
 
 async def _read(answer: Answer) -> UserGroup:
-    return build(UserGroup, parse_json(answer.body))
+    """
+    Read a group; a large one in batches, so that the event loop goes on meanwhile.
+    """
+    document = parse_json(answer.body)
+    users = document.get("users") if is_object(document) else None
+    if not is_object(document) or not is_array(users) or len(users) <= _BATCH:
+        return build(UserGroup, document)
+    group = build(UserGroup, {**document, "users": []})
+    for start in range(0, len(users), _BATCH):
+        batch = enumerate(users[start : start + _BATCH], start)
+        group.users += [build(User, user, f"$.users[{index}]") for index, user in batch]
+        await asyncio.sleep(0)
+    return group
