@@ -1,7 +1,7 @@
 """`python -m usergroups.sandbox`: serve both providers here until told to stop."""
 
 import argparse
-import errno
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,9 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _fail(str(error))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            return _fail(f"port {options.port} of {options.host} is in use: choose another, or 0 for any free one")
-        return _fail(f"cannot listen on port {options.port} of {options.host}: {error.strerror}")
+        reason = os.strerror(error.errno or 0).lower()
+        return _fail(f"port {options.port} of {options.host}: {reason}; choose another, or 0 for any free one")
     server = uvicorn_for(sandbox, lambda: _tell(server_at(sandbox, listener)))
 
     def stop(*_: object) -> None:

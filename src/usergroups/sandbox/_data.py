@@ -16,7 +16,7 @@ def _made_id(name: str) -> str:
 
 @attrs.define
 class Counts:
-    """What the server counted since it was made; requests to `/_sandbox` are not among it."""
+    """What the server counted since it was made; requests to `/_sandbox` do not count."""
 
     connections: int = 0
     requests: int = 0
@@ -69,7 +69,7 @@ class Data:
         self, name: str, users: Iterable[Mapping[str, object]] = (), *, group_id: str | None = None
     ) -> str:
         """Add a group with these *users* (see `smartpm_user`), and return its id, a UUID."""
-        group_id = group_id or _made_id(f"smartpm group {name}")
+        group_id = (group_id or _made_id(f"smartpm group {name}")).lower()
         self.smartpm_groups[group_id] = {"id": group_id, "name": name, "users": [dict(user) for user in users]}
         return group_id
 

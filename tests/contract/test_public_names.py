@@ -1,0 +1,76 @@
+"""The names that users import."""
+
+import importlib
+
+import pytest
+
+import usergroups
+from usergroups import errors, m3ter, smartpm
+
+NAMES = {
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncPager",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "M3terClient",
+    "NotFoundError",
+    "Outcome",
+    "Page",
+    "PaginationError",
+    "PermissionDeniedError",
+    "RateLimitedError",
+    "RetryPolicy",
+    "ServerError",
+    "SmartPMClient",
+    "Token",
+    "TokenStore",
+    "UnexpectedResponseError",
+    "UserGroupsError",
+    "__version__",
+    "sweep",
+}
+
+
+def test_top_level_names() -> None:
+    """`usergroups` exports these names, once each and in order, and no other."""
+    assert usergroups.__all__ == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_exported_name_exists(name: str) -> None:
+    """`from usergroups import ...` works for every exported name."""
+    assert getattr(usergroups, name) is not None
+
+
+def test_every_error_class_is_exported() -> None:
+    """Whatever the SDK raises can be caught by a name from the top level."""
+
+    def tree(kind: type[Exception]) -> set[type[Exception]]:
+        return {kind}.union(*map(tree, kind.__subclasses__()))
+
+    public = {kind.__name__ for kind in tree(errors.UserGroupsError) if not kind.__name__.startswith("_")}
+
+    assert public == set(errors.__all__)
+    assert public <= NAMES
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [(m3ter, {"M3terClient", "UserGroup"}), (smartpm, {"SmartPMClient", "User", "UserGroup"})],
+    ids=["m3ter", "smartpm"],
+)
+def test_provider_modules_export_client_and_models(module: object, names: set[str]) -> None:
+    """The models of a provider are reached through its module, without the generated package's name."""
+    assert set(vars(module)["__all__"]) == names
+    assert names <= set(vars(module))
+
+
+def test_modules_that_people_import_say_what_they_export() -> None:
+    """`usergroups.errors` and `usergroups.sandbox` can be imported with a star, too."""
+    for name in ("usergroups.errors", "usergroups.sandbox"):
+        module = importlib.import_module(name)
+
+        assert all(hasattr(module, exported) for exported in module.__all__)
