@@ -72,7 +72,7 @@ def build(model: type[M], raw: object, path: str = "$") -> M:
     if is_object(raw):
         try:
             made: M = generated.from_dict(raw)
-            _check(generated, made)
+            _check(generated, made, raw)
         except (AttributeError, KeyError, TypeError, ValueError):
             pass  # found again below, where the path to it is known
         else:
@@ -93,7 +93,7 @@ class _Shape:
     names: tuple[str, ...]
     json_names: tuple[str, ...]
     kinds: tuple[frozenset[type], ...]
-    inner: tuple[tuple[str, type[Any]], ...]  # attributes that hold a list of models, or one
+    inner: tuple[tuple[str, str, Any], ...]  # attributes that hold a list or a model: name, JSON name, model
     dates: tuple[str, ...]
     values: Callable[[Any], Any]
     required: frozenset[str]
@@ -105,12 +105,14 @@ def _shape(model: Any) -> _Shape:
     hints = get_type_hints(model, localns=_siblings(model))
     fields = [field for field in attrs.fields(model) if field.init]
     names = tuple(field.name for field in fields)
+    json_names = tuple(model(**dict.fromkeys(names, _Probe())).to_dict())
     kinds = tuple(frozenset(_kinds(hints[name])) for name in names)
+    inner = zip(names, json_names, (_inner(hints[name]) for name in names), kinds, strict=True)
     return _Shape(
         names=names,
-        json_names=tuple(model(**dict.fromkeys(names, _Probe())).to_dict()),
+        json_names=json_names,
         kinds=kinds,
-        inner=tuple((name, inner) for name in names if (inner := _inner(hints[name])) is not None),
+        inner=tuple((*one, found) for *one, found, kind in inner if found or list in kind),
         dates=tuple(name for name, kind in zip(names, kinds, strict=True) if datetime in kind),
         values=attrgetter(*names) if len(names) > 1 else lambda made: (getattr(made, *names),),
         required=frozenset(field.name for field in fields if field.default is attrs.NOTHING),
@@ -167,7 +169,12 @@ def _inner(hint: Any) -> type[Any] | None:
     return None
 
 
-def _check(model: Any, made: Any) -> None:
+def _check(model: Any, made: Any, raw: object) -> None:
+    """
+    Raise an error unless *made*, a *model*, holds what it says it holds, and was made of such JSON.
+
+    `from_dict` takes for an array whatever can be gone through, and for an object whatever `dict` takes.
+    """
     shape = _shape(model)
     types = tuple(map(type, shape.values(made)))
     if types not in shape.seen:
@@ -175,15 +182,25 @@ def _check(model: Any, made: Any) -> None:
             if allowed and kind not in allowed:
                 raise TypeError
         shape.seen.add(types)
+    if not is_object(raw):
+        raise TypeError
     for name in shape.dates:
         value = getattr(made, name)
         if value is not None and value.tzinfo is None:
             setattr(made, name, value.replace(tzinfo=UTC))
-    for name, inner in shape.inner:
-        value = getattr(made, name)
-        for one in value if is_array(value) else (value,):
-            if one is not None:
-                _check(inner, one)
+    for name, json_name, inner in shape.inner:
+        _check_inner(inner, getattr(made, name), raw.get(json_name))
+
+
+def _check_inner(model: Any, made: object, raw: object) -> None:
+    if not is_array(made):
+        if made is not None:
+            _check(model, made, raw)
+    elif not is_array(raw):
+        raise TypeError
+    elif model is not None:
+        for one, raw_one in zip(made, raw, strict=True):
+            _check(model, one, raw_one)
 
 
 _WANTED: dict[type, str] = {
@@ -204,17 +221,20 @@ def _find(model: Any, raw: object, path: str) -> None:
     if not is_object(raw):
         raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
     shape = _shape(model)
-    inner = dict(shape.inner)
+    models = {name: inner for name, _, inner in shape.inner}
     for name, json_name, kinds in zip(shape.names, shape.json_names, shape.kinds, strict=True):
         here = f"{path}.{json_name}"
         value = raw.get(json_name)
-        if value is None:
-            if name in shape.required and NoneType not in kinds:
-                raise MismatchError(here, "it is null" if json_name in raw else "it is missing")
+        if json_name not in raw:
+            if name in shape.required:
+                raise MismatchError(here, "it is missing")
+        elif value is None:
+            if kinds and NoneType not in kinds:
+                raise MismatchError(here, "it is null")
         elif list in kinds:
-            _find_in_list(inner.get(name), value, here)
-        elif name in inner:
-            build(inner[name], value, here)
+            _find_in_list(models[name], value, here)
+        elif name in models:
+            build(models[name], value, here)
         elif kinds and not any(_reads(kind, value) for kind in kinds):
             wanted = sorted(_WANTED.get(kind, "one of its values") for kind in kinds - {NoneType})
             raise MismatchError(here, f"it is {_json_type(value)}, not {' or '.join(wanted)}")
@@ -228,36 +248,31 @@ def _find_in_list(model: Any, raw: object, path: str) -> None:
             build(model, one, f"{path}[{index}]")
 
 
-def _reads(kind: type, value: object) -> bool:
+def _reads(kind: type, value: Any) -> bool:
     """
     Tell whether *value*, as JSON gives it, can be read as *kind*.
     """
-    read: Callable[[str], object] | None = None
+    read: Callable[[Any], object] = kind
     if issubclass(kind, date):  # a datetime is one
         read = kind.fromisoformat
-    elif issubclass(kind, UUID | Enum):
-        read = kind
-    if read is None or not isinstance(value, str):
+    elif not issubclass(kind, UUID | Enum):
         return type(value) is kind
     try:
         read(value)
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         return False
     return True
 
 
 def _json_type(value: object) -> str:
-    for kind, name in _JSON_TYPES:
-        if isinstance(value, kind):
-            return name
-    return "an object"
+    return _JSON_TYPES.get(type(value), "an object")
 
 
-_JSON_TYPES: tuple[tuple[type, str], ...] = (
-    (NoneType, "null"),
-    (str, "text"),
-    (bool, "a boolean"),
-    (int, "a number"),
-    (float, "a number"),
-    (list, "an array"),
-)
+_JSON_TYPES: dict[type, str] = {
+    NoneType: "null",
+    str: "text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+}

@@ -19,13 +19,23 @@ import httpx
 from ._body import read_body
 from ._faults import Fault, fault_of
 
-_OPENS = (".send_request_headers.started",)
-_SHUTS = (
-    ".receive_response_body.complete",
-    ".receive_response_body.failed",
-    ".receive_response_headers.failed",
-    ".response_closed.started",
+
+def _events(*names: str) -> frozenset[str]:
+    """
+    Give the trace events of httpcore with these *names*, in either version of HTTP.
+    """
+    return frozenset(f"{version}.{name}" for version in ("http11", "http2") for name in names)
+
+
+_OPENS = _events("send_request_headers.started")
+_SHUTS = _events(
+    "receive_response_body.complete",
+    "receive_response_body.failed",
+    "receive_response_headers.failed",
+    "response_closed.started",
 )
+_ANSWERS = _events("receive_response_headers.complete")
+_CONNECTS = "connection.connect_tcp.started"
 
 
 @attrs.frozen(kw_only=True)
@@ -186,17 +196,17 @@ class _Leaver:
         Hear from httpcore (its "trace" extension) where the exchange is.
         """
         self._line.follows_httpcore = True
-        if event.endswith(_OPENS):
+        if event in _OPENS:
             if getattr(info.get("request"), "method", b"") == b"CONNECT":
                 return  # to a proxy: the connection is still being set up
             self._in_window = self._sent = True
             if self._left:
                 self._cancel()
-        elif event.endswith(_SHUTS):
+        elif event in _SHUTS:
             self._in_window = False
-        elif event.endswith(".connect_tcp.started"):
+        elif event == _CONNECTS:
             self._connected = True
-        elif event.endswith(".receive_response_headers.complete"):
+        elif event in _ANSWERS:
             self._answered = True
 
     def leave(self) -> None:

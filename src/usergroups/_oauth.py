@@ -7,10 +7,14 @@ from typing import NoReturn, TypeGuard
 import attrs
 
 from ._decode import MismatchError, is_object, parse_json
-from ._settings import Secret, positive
+from ._settings import Secret, hide, positive
 
 _USUAL_LIFE = 600.0  # seconds, where the endpoint does not say (RFC 6749, 5.1 leaves it open)
 _LONGEST_TOKEN = 16 * 1024  # characters; a header that is longer is refused by most servers
+
+
+def _hidden(access_token: str) -> str:
+    return hide(access_token)
 
 
 @attrs.frozen
@@ -21,7 +25,7 @@ class Token:
     It cannot be pickled, for a pickle would show it: store its two fields on purpose instead.
     """
 
-    access_token: str = attrs.field(repr=False, converter=Secret)
+    access_token: str = attrs.field(repr=False, converter=_hidden)
     expires_in: float
 
     def __reduce__(self) -> NoReturn:

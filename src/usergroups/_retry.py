@@ -94,7 +94,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     `Date`, else from *now*.
     """
     value = headers.get("retry-after", "").strip(" \t")
-    if re.fullmatch(r"[0-9]{1,20}", value):
+    if re.fullmatch(r"[0-9]+", value):
         return float(value)
     until = _http_date(value)
     if until is None:

@@ -84,6 +84,7 @@ class AsyncPager(Generic[T]):
         finally:
             if coming is not None:
                 coming.cancel()
+                await asyncio.wait([coming])
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """
