@@ -32,6 +32,7 @@ _ERRORS: Mapping[int, type[APIStatusError]] = {
     422: BadRequestError,
     429: RateLimitedError,
 }
+_MOST_READ = 256 * 1024  # bytes of a body in which the provider's words are looked for
 _LONGEST_BODY = 4096  # characters of a body that an error keeps
 _LONGEST_MESSAGE = 1000  # characters of a provider's words that an error keeps
 
@@ -45,7 +46,6 @@ _REQUEST_IDS = (
     "x-amz-cf-id",
     "x-correlation-id",
 )
-_SECRET_HEADERS = ("authorization", "x-api-key")
 _SHORTEST_SECRET = 8  # characters; hiding anything shorter would hide ordinary words
 _HIDDEN = "***"
 
@@ -69,7 +69,7 @@ def status_error(
     hide = _hider(answer.request)
     text = hide(_text(answer)) if body else ""
     return (kind or error_class(answer.status_code))(
-        _words(text) or reason_phrase(answer.status_code),
+        one_line(hide(_words(text)), _LONGEST_MESSAGE) or reason_phrase(answer.status_code),
         status_code=answer.status_code,
         body=text[:_LONGEST_BODY],
         request_id=_request_id(answer, hide),
@@ -107,8 +107,7 @@ def path_of(request: httpx.Request) -> str:
 
 
 def _text(answer: Answer) -> str:
-    # Four bytes a character are enough for any encoding; the rest would be cut off anyway.
-    return answer.body[: _LONGEST_BODY * 4].decode("utf-8", "replace")
+    return answer.body[:_MOST_READ].decode("utf-8-sig", "replace")
 
 
 def _request_id(answer: Answer, hide: "_Hider") -> str | None:
@@ -124,10 +123,9 @@ def _words(text: str) -> str:
     try:
         document: object = json.loads(text)
     except (ValueError, RecursionError):
-        return "" if text.lstrip().startswith("<") else one_line(text, _LONGEST_MESSAGE)
-    found = [document.get(name) for name in _WORDS] if is_object(document) else []
-    words = (word for word in found if isinstance(word, str) and word.strip())
-    return one_line(next(words, ""), _LONGEST_MESSAGE)
+        return "" if text.lstrip().startswith("<") else text
+    found = [document.get(name) for name in _WORDS] if is_object(document) else [document]
+    return next((words for words in found if isinstance(words, str) and words.strip()), "")
 
 
 class _Hider:
@@ -136,7 +134,11 @@ class _Hider:
     """
 
     def __init__(self, secrets: list[str]) -> None:
-        self._pattern = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+        long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        quoted = {json.dumps(secret)[1:-1] for secret in long}
+        forms = long | quoted | {form.replace("/", r"\/") for form in quoted}
+        first = sorted(forms, key=len, reverse=True)  # for one may be the beginning of another
+        self._pattern = re.compile("|".join(map(re.escape, first))) if first else None
 
     def __repr__(self) -> str:
         return "_Hider()"
@@ -146,11 +148,8 @@ class _Hider:
 
 
 def _hider(request: httpx.Request) -> _Hider:
-    secrets: list[str] = []
-    for name in _SECRET_HEADERS:
-        scheme, _, credentials = request.headers.get(name, "").rpartition(" ")
-        secrets.append(credentials)
-        if scheme == "Basic":
-            user, _, password = b64decode(credentials).decode().partition(":")
-            secrets += [password, user]
-    return _Hider([secret for secret in secrets if len(secret) >= _SHORTEST_SECRET])
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    secrets = [request.headers.get("x-api-key", ""), credentials]
+    if scheme == "Basic":
+        secrets += b64decode(credentials).decode().split(":", 1)
+    return _Hider(secrets)

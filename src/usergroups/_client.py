@@ -32,8 +32,5 @@ class Client:
         """
         await self._channel.aclose()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._channel.base_url!r})"
-
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} holds secrets and connections: it is not pickled")

@@ -107,14 +107,14 @@ def _shape(model: Any) -> _Shape:
     names = tuple(field.name for field in fields)
     json_names = tuple(model(**dict.fromkeys(names, _Probe())).to_dict())
     kinds = tuple(frozenset(_kinds(hints[name])) for name in names)
-    inner = zip(names, json_names, (_inner(hints[name]) for name in names), kinds, strict=True)
+    inner = zip(names, json_names, kinds, (_inner(hints[name]) for name in names), strict=True)
     return _Shape(
         names=names,
         json_names=json_names,
         kinds=kinds,
-        inner=tuple((*one, found) for *one, found, kind in inner if found or list in kind),
+        inner=tuple((name, json_name, found) for name, json_name, kind, found in inner if found or list in kind),
         dates=tuple(name for name, kind in zip(names, kinds, strict=True) if datetime in kind),
-        values=attrgetter(*names) if len(names) > 1 else lambda made: (getattr(made, *names),),
+        values=attrgetter(*names) if len(names) > 1 else lambda made: tuple(getattr(made, name) for name in names),
         required=frozenset(field.name for field in fields if field.default is attrs.NOTHING),
     )
 
@@ -236,7 +236,7 @@ def _find(model: Any, raw: object, path: str) -> None:
         elif name in models:
             build(models[name], value, here)
         elif kinds and not any(_reads(kind, value) for kind in kinds):
-            wanted = sorted(_WANTED.get(kind, "one of its values") for kind in kinds - {NoneType})
+            wanted = sorted({_WANTED.get(kind, "one of its values") for kind in kinds - {NoneType}})
             raise MismatchError(here, f"it is {_json_type(value)}, not {' or '.join(wanted)}")
 
 

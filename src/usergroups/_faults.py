@@ -4,11 +4,14 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Sequence
+from errno import errorcode
+from typing import TypeVar, cast
 
 import attrs
 import httpx
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,15 +75,16 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
     """
     Add what the operating system or the TLS library said, where they said anything.
     """
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"certificate verify failed: {cause.verify_message}"
-            return attrs.evolve(fault, reason=reason, retryable=False)
-        if isinstance(cause, ssl.SSLError):
-            return attrs.evolve(fault, reason=f"TLS failed: {cause.reason or 'no reason given'}")
-        if isinstance(cause, socket.gaierror):
-            return attrs.evolve(fault, reason=f"the host name was not found: {cause.strerror}")
-        if isinstance(cause, OSError) and cause.errno and not fault.timed_out:
+    causes = list(_causes(error))
+    if certificate := _of(ssl.SSLCertVerificationError, causes):
+        reason = f"certificate verify failed: {_said('verify_message', certificate)}"
+        return attrs.evolve(fault, reason=reason, retryable=False)
+    if tls := _of(ssl.SSLError, causes):
+        return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
+    if name := _of(socket.gaierror, causes):
+        return attrs.evolve(fault, reason=f"the host name was not found: {_said('strerror', name)}")
+    for cause in _of(OSError, causes):
+        if not fault.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
             return attrs.evolve(fault, reason=f"{fault.reason}: {os.strerror(cause.errno)}")
     return fault
 
@@ -89,10 +93,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     """
     Give *error* and what led to it; of a group, one for each address that was tried, the first.
     """
+    seen: set[int] = set()  # for `raise error from error` can be said
     cause: BaseException | None = error
-    while cause is not None:
+    while cause is not None and id(cause) not in seen:
         yield cause
+        seen.add(id(cause))
         if isinstance(cause, BaseExceptionGroup):
             cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
         else:
             cause = cause.__cause__ or cause.__context__
+
+
+def _of(kind: type[_E], causes: Sequence[BaseException]) -> list[_E]:
+    return [cause for cause in causes if isinstance(cause, kind)]
+
+
+def _said(name: str, causes: Sequence[BaseException]) -> str:
+    """
+    Give the first *name* that one of *causes* has: only what Python itself raised is sure to have it.
+    """
+    said = (getattr(cause, name, None) for cause in causes)
+    return next((str(words) for words in said if words), "no reason given")

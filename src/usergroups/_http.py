@@ -201,6 +201,8 @@ class Channel:
         clock = self.ambient.clock
 
         async def attempt() -> Answer | Fault:
+            if self._closed:
+                return Fault(reason="the client is closed", retryable=False)
             station = self._here()
             await station.pacer.enter()
             line = station.line
@@ -256,7 +258,8 @@ class Channel:
         loop = asyncio.get_running_loop()
         station = self._stations.get(loop)
         if station is None or station.process != os.getpid():
-            self._stations = {other: kept for other, kept in self._stations.items() if not other.is_closed()}
+            for ended in [other for other in list(self._stations) if other.is_closed()]:
+                self._stations.pop(ended, None)
             pacer = Pacer(self._most, self._rate, self.ambient)
             station = self._stations[loop] = _Station(pacer, self._new_line())
         return station

@@ -100,7 +100,7 @@ class TokenSource:
         self._longest_wait = longest_wait
         self._store = CarefulStore(store)
         self._held: _Held | None = None
-        self._flight: Flight | None = None
+        self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: _Pause | None = None
         self._next_background = -math.inf
@@ -150,8 +150,7 @@ class TokenSource:
         return self._under_way() is None and (self._pause is None or now >= self._pause.until)
 
     def _under_way(self) -> Flight | None:
-        flight = self._flight
-        return flight if flight and flight.loop is asyncio.get_running_loop() else None
+        return self._flights.get(asyncio.get_running_loop())
 
     async def _join(self, deadline: float, refused: Token | None = None) -> Grant | Failure:
         while True:
@@ -178,7 +177,7 @@ class TokenSource:
         return Failure(build=lambda _: build(left))
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
-        flight = self._flight = Flight(background=background)
+        flight = self._flights[asyncio.get_running_loop()] = Flight(background=background)
         task = asyncio.create_task(self._fly(flight, refused))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -197,8 +196,7 @@ class TokenSource:
             self._land(flight, outcome)
 
     def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
-        if self._flight is flight:
-            self._flight = None
+        self._flights.pop(flight.loop, None)
         flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:

@@ -90,18 +90,20 @@ async def _sweep(
         left: list[asyncio.Task[Any]] = [*calls, *([pulling] if pulling else [])]
         for one in left:
             one.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await close()
+        try:
+            await asyncio.gather(*left, return_exceptions=True)
+        finally:
+            await close()
 
 
 def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
-    error = task.exception()
-    if error is None:
+    try:
         return Outcome(key, value=task.result())
-    if yields and isinstance(error, UserGroupsError):
-        return Outcome(key, error=error)
-    error.add_note(f"in the sweep, at the key {key!r}")
-    raise error
+    except BaseException as error:
+        if yields and isinstance(error, UserGroupsError):
+            return Outcome(key, error=error)
+        error.add_note(f"in the sweep, at the key {key!r}")
+        raise
 
 
 def _puller(

@@ -1,6 +1,7 @@
 """m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
 
 from collections.abc import Mapping
+from logging import getLogger
 from types import EllipsisType
 
 import httpx
@@ -28,6 +29,8 @@ from .errors import ConfigurationError
 from .pagination import AsyncPager, Page
 
 __all__ = ["M3terClient", "UserGroup"]
+
+_log = getLogger("usergroups")
 
 BASE_URL = "https://api.m3ter.com"
 LARGEST_PAGE = 200  # user groups, the documented maximum of pageSize
@@ -150,7 +153,9 @@ class M3terClient(Client):
             )
 
         async def fetch(token: str | None) -> Page[UserGroup]:
-            return await self._channel.call(lambda: request(token), _read, auth=self._auth, timeout=seconds)
+            page = await self._channel.call(lambda: request(token), _read, auth=self._auth, timeout=seconds)
+            _log.debug("page fetched: %d user groups", len(page.items))
+            return page
 
         return AsyncPager(
             fetch, asked=lambda: self._channel.asked(request(None)), next_token=next_token, prefetch=prefetch

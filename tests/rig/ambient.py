@@ -1,0 +1,58 @@
+"""The surroundings that a client reads when it is made: replaced for as long as a block lasts."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import httpx
+
+from usergroups._ambient import AMBIENT
+
+from .clock import FakeClock
+
+
+@contextmanager
+def surroundings(
+    *,
+    clock: FakeClock | None = None,
+    roll: float | random.Random | None = None,
+    make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+) -> Iterator[None]:
+    """
+    Give clients that are made in this block these surroundings; what is None stays as it is.
+
+    *roll* is what the dice always show (0 to 1; a back-off wait of 0 s for 0), or a seeded
+    `random.Random` to throw them with. *make_transport* makes each transport in place of the
+    client's own maker.
+    """
+    changes: dict[str, Any] = {}
+    if clock is not None:
+        changes.update(clock=clock, sleep=clock.sleep)
+    if roll is not None:
+        changes.update(random=roll.random if isinstance(roll, random.Random) else lambda: roll)
+    if make_transport is not None:
+        changes.update(make_transport=make_transport)
+    before = AMBIENT.set(attrs.evolve(AMBIENT.get(), **changes))
+    try:
+        yield
+    finally:
+        AMBIENT.reset(before)
+
+
+@contextmanager
+def fake_clock(
+    now: float = 1_000.0,
+    *,
+    autopilot: bool = True,
+    grace: float = 0.0,
+    rules_loop: bool = False,
+    roll: float | random.Random = 0.5,
+) -> Iterator[FakeClock]:
+    """
+    Give clients that are made in this block a `FakeClock` and dice that show *roll*.
+    """
+    clock = FakeClock(now, autopilot=autopilot, grace=grace, rules_loop=rules_loop)
+    with surroundings(clock=clock, roll=roll):
+        yield clock

@@ -1,0 +1,105 @@
+"""
+What a client holds on to: its gate and its connections. The only place that looks inside of one.
+
+Nothing here knows an attribute of a client: what can be reached from it is searched for gates (a
+class called `Pacer`) and for connection pools of httpcore.
+"""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextvars import Context
+from types import BuiltinFunctionType, CodeType, CoroutineType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+import attrs
+import httpcore
+
+# Behind these lies the rest of the world: other clients, the test, the interpreter.
+_BORDERS = (
+    asyncio.AbstractEventLoop,
+    asyncio.Future,
+    BuiltinFunctionType,
+    CodeType,
+    Context,
+    CoroutineType,
+    FrameType,
+    ModuleType,
+    type,
+)
+
+
+@attrs.frozen
+class Gate:
+    """
+    A client's gate in one loop: requests that are *in_flight*, and callers that are *waiting*.
+    """
+
+    in_flight: int
+    waiting: int
+
+
+def gates(client: object) -> list[Gate]:
+    """
+    Give the gates of *client*, one for each loop that it has been used in.
+    """
+    return [
+        Gate(in_flight=thing.in_flight, waiting=thing.waiting)
+        for thing in _within(client)
+        if type(thing).__name__ == "Pacer"
+    ]
+
+
+def in_flight(client: object) -> int:
+    """
+    Count the requests that *client* has let through its gates and not yet seen the end of.
+    """
+    return sum(gate.in_flight for gate in gates(client))
+
+
+def waiting(client: object) -> int:
+    """
+    Count the callers that stand before the gates of *client*.
+    """
+    return sum(gate.waiting for gate in gates(client))
+
+
+def pools(client: object) -> list[httpcore.AsyncConnectionPool]:
+    """
+    Give the connection pools of *client*.
+    """
+    return [thing for thing in _within(client) if isinstance(thing, httpcore.AsyncConnectionPool)]
+
+
+def pool_slots(client: object) -> list[str]:
+    """
+    Describe what is in use in the pools of *client*: nothing, when no call is under way.
+    """
+    used = []
+    for pool in pools(client):
+        requests: list[Any] = pool._requests  # noqa: SLF001  # httpcore does not publish it
+        used += [f"a request that {'has' if one.connection else 'waits for'} a connection" for one in requests]
+        used += [one.info() for one in pool.connections if not (one.is_idle() or one.is_closed())]
+    return used
+
+
+def idle_connections(client: object) -> int:
+    """
+    Count the connections that *client* keeps for later.
+    """
+    return sum(one.is_idle() for pool in pools(client) for one in pool.connections)
+
+
+def _within(thing: object) -> Iterator[Any]:
+    """
+    Give all that can be reached from *thing*.
+    """
+    pending, seen = [thing], {id(thing)}
+    while pending:
+        one = pending.pop()
+        yield one
+        inner = [one.__closure__] if isinstance(one, FunctionType) else gc.get_referents(one)
+        for other in inner:
+            if other is not None and id(other) not in seen and not isinstance(other, _BORDERS):
+                seen.add(id(other))
+                pending.append(other)

@@ -1,0 +1,250 @@
+"""
+What a type checker sees of the public interface. Checked by mypy and pyright, never run.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import assert_type
+from uuid import UUID
+
+import httpx
+
+import usergroups
+from usergroups import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncPager,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    M3terClient,
+    NotFoundError,
+    Outcome,
+    Page,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RetryPolicy,
+    ServerError,
+    SmartPMClient,
+    Token,
+    TokenStore,
+    UnexpectedResponseError,
+    UserGroupsError,
+    m3ter,
+    smartpm,
+    sweep,
+)
+
+assert_type(usergroups.__version__, str)
+
+
+async def clients() -> None:
+    """
+    Both clients are made from keyword arguments, all of them optional, and are async contexts.
+    """
+    assert_type(M3terClient(), M3terClient)
+    assert_type(SmartPMClient(), SmartPMClient)
+    M3terClient(
+        org_id="org",
+        api_key="key",
+        api_secret="secret",
+        base_url="https://api.m3ter.com",
+        timeout=60.0,
+        retry=RetryPolicy(attempts=3, backoff_initial=0.5, backoff_max=8.0, max_retry_after=60.0),
+        max_in_flight=16,
+        max_rate=50.0,
+        transport=httpx.AsyncHTTPTransport(),
+        user_agent="jml/1.0",
+        token_store=Shelf(),
+    )
+    M3terClient(org_id=None, api_key=None, api_secret=None, base_url=None, timeout=None, max_rate=None)
+    M3terClient(transport=None, user_agent=None, token_store=None)
+    SmartPMClient(
+        api_key="key",
+        company_id="20417",
+        base_url="https://live.smartpmtech.com",
+        timeout=60.0,
+        retry=RetryPolicy(),
+        max_in_flight=16,
+        max_rate=None,
+        transport=httpx.AsyncHTTPTransport(),
+        user_agent="jml/1.0",
+    )
+    SmartPMClient(api_key=None, company_id=None, base_url=None, timeout=None, transport=None, user_agent=None)
+
+    async with M3terClient() as billing, SmartPMClient() as schedules:
+        assert_type(billing, M3terClient)
+        assert_type(schedules, SmartPMClient)
+        assert_type(await billing.authenticate(), None)
+        assert_type(await billing.aclose(), None)
+        assert_type(await schedules.aclose(), None)
+
+
+async def m3ter_user_groups(client: M3terClient) -> None:
+    """
+    A listing is a pager of m3ter's user groups, whose optional fields may be None.
+    """
+    pager = client.list_user_groups("user-id")
+    assert_type(pager, AsyncPager[m3ter.UserGroup])
+    client.list_user_groups(
+        "user-id",
+        inherited=True,
+        page_size=200,
+        next_token="next",
+        prefetch=True,
+        org_id="org",
+        timeout=5.0,
+    )
+    client.list_user_groups("user-id", inherited=None, page_size=None, next_token=None, org_id=None, timeout=None)
+    client.list_user_groups("user-id", timeout=...)
+
+    async for group in pager:
+        assert_type(group, m3ter.UserGroup)
+        assert_type(group.id, str)
+        assert_type(group.version, int | None)
+        assert_type(group.name, str | None)
+        assert_type(group.dt_created, datetime | None)
+        assert_type(group.dt_last_modified, datetime | None)
+        assert_type(group.created_by, str | None)
+        assert_type(group.last_modified_by, str | None)
+
+
+async def pages(pager: AsyncPager[m3ter.UserGroup]) -> None:
+    """
+    A pager gives items, pages, a list, or the first item.
+    """
+    iterator: AsyncIterator[Page[m3ter.UserGroup]] = pager.pages()
+    async for page in iterator:
+        assert_type(page, Page[m3ter.UserGroup])
+        assert_type(page.items, tuple[m3ter.UserGroup, ...])
+        assert_type(page.next_token, str | None)
+    assert_type(await pager.collect(), list[m3ter.UserGroup])
+    assert_type(await pager.collect(limit=10), list[m3ter.UserGroup])
+    assert_type(await pager.collect(limit=None), list[m3ter.UserGroup])
+    assert_type(await pager.first(), m3ter.UserGroup | None)
+
+
+async def smartpm_user_group(client: SmartPMClient) -> None:
+    """
+    A SmartPM group is asked for by a UUID or its text, and its ids are UUIDs.
+    """
+    group = await client.get_user_group(UUID(int=1))
+    assert_type(group, smartpm.UserGroup)
+    assert_type(await client.get_user_group("550e8400-e29b-41d4-a716-446655440000", timeout=5.0), smartpm.UserGroup)
+    await client.get_user_group(UUID(int=1), timeout=None)
+    await client.get_user_group(UUID(int=1), timeout=...)
+
+    assert_type(group.id, UUID)
+    assert_type(group.name, str)
+    assert_type(group.users, list[smartpm.User])
+    for user in group.users:
+        assert_type(user.id, UUID)
+        assert_type(user.email, str)
+        assert_type(user.first_name, str | None)
+        assert_type(user.last_name, str | None)
+        assert_type(user.phone_number, str | None)
+        assert_type(user.title, str | None)
+        assert_type(user.last_login, datetime | None)
+        assert_type(user.login_count, int | None)
+        assert_type(user.role, str | None)
+        assert_type(user.sso_user, bool | None)
+        assert_type(user.reporting_restricted, bool | None)
+
+
+async def sweeps(client: SmartPMClient, ids: list[UUID], arriving: AsyncIterator[str]) -> None:
+    """
+    A sweep carries the types of its keys and of its call's answer.
+    """
+    outcomes = sweep(client.get_user_group, ids)
+    assert_type(outcomes, AsyncGenerator[Outcome[UUID, smartpm.UserGroup], None])
+    async for outcome in outcomes:
+        assert_type(outcome.key, UUID)
+        assert_type(outcome.value, smartpm.UserGroup | None)
+        assert_type(outcome.error, UserGroupsError | None)
+
+    async def count(key: str) -> int:
+        return len(key)
+
+    assert_type(
+        sweep(count, arriving, concurrency=4, on_error="yield"),
+        AsyncGenerator[Outcome[str, int], None],
+    )
+    sweep(count, ["one"], on_error="raise")
+    sweep(count, ["one"], on_error="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such way
+
+
+def errors() -> None:
+    """
+    Errors are built from a message, everything else by keyword, and carry what was asked and answered.
+    """
+    UserGroupsError("message")
+    configuration: ValueError = ConfigurationError("message")
+    timeout: TimeoutError = APITimeoutError("message", method="GET", path="/")
+    connection = APIConnectionError("message", method="GET", path="/")
+    assert_type(connection.method, str)
+    assert_type(connection.path, str)
+
+    status: APIStatusError = APIStatusError("message", status_code=404)
+    for kind in (
+        BadRequestError,
+        AuthenticationError,
+        PermissionDeniedError,
+        NotFoundError,
+        RateLimitedError,
+        ServerError,
+    ):
+        status = kind("message", status_code=418, body="", request_id=None, method="GET", path="/")
+    status = RateLimitedError("message", status_code=429, headers={"retry-after": "2"}, retry_after=2.0)
+    assert_type(status.status_code, int)
+    assert_type(status.message, str)
+    assert_type(status.body, str)
+    assert_type(status.request_id, str | None)
+    assert_type(status.method, str)
+    assert_type(status.path, str)
+    assert_type(status.retry_after, float | None)
+    headers: Mapping[str, str] = status.headers
+
+    unexpected: UnexpectedResponseError = PaginationError("message", json_path="$.nextToken")
+    assert_type(unexpected.json_path, str)
+    assert_type(unexpected.status_code, int)
+    assert_type(unexpected.request_id, str | None)
+    assert_type(unexpected.body, str)
+    assert_type(unexpected.method, str)
+    assert_type(unexpected.path, str)
+    print(configuration, timeout, headers)
+
+
+class Shelf:
+    """
+    A token store is any object of this form.
+    """
+
+    async def load(self) -> Token | None:
+        """
+        Give a token.
+        """
+        token = Token(access_token="token", expires_in=60.0)
+        assert_type(token.access_token, str)
+        assert_type(token.expires_in, float)
+        return token
+
+    async def save(self, token: Token) -> None:
+        """
+        Keep a token.
+        """
+
+    def exclusive(self) -> AbstractAsyncContextManager[None]:
+        """
+        Let one in at a time.
+        """
+        return self._exclusive()
+
+    @asynccontextmanager
+    async def _exclusive(self) -> AsyncGenerator[None, None]:
+        yield
+
+
+store: TokenStore = Shelf()

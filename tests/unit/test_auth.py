@@ -1,0 +1,252 @@
+"""Auth: how a request shows who asks, with a fake `send` in place of the wire."""
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from rig.clock import FakeClock
+from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
+from usergroups import AuthenticationError, ServerError, Token
+from usergroups._ambient import Ambient
+from usergroups._auth import BearerAuth, Headers, KeyAuth
+from usergroups._exchange import Answer
+from usergroups._faults import Fault
+from usergroups._flight import Failure
+from usergroups._settings import Secret
+from usergroups._tokens import TokenSource
+
+REFUSALS = frozenset({401, 403})
+REQUEST = httpx.Request("GET", "https://api.invalid")
+
+
+def answer(status_code: int) -> Answer:
+    """Make an answer of the API."""
+    return Answer(status_code=status_code, headers={}, body=b"", request=REQUEST)
+
+
+class API:
+    """A fake `send`: keeps the tokens that it is shown, and answers as *judge* says."""
+
+    def __init__(self, judge: Callable[[str], int] = lambda _: 200) -> None:
+        self.judge = judge
+        self.shown: list[str] = []
+
+    async def __call__(self, headers: Headers) -> Answer | Fault:
+        """Answer one request."""
+        token = headers["Authorization"].removeprefix("Bearer ")
+        self.shown.append(token)
+        return answer(self.judge(token))
+
+
+def accepts(*tokens: str, refusal: int = 401) -> Callable[[str], int]:
+    """Accept *tokens*, and answer *refusal* to all others."""
+    return lambda token: 200 if token in tokens else refusal
+
+
+@pytest.fixture
+def auth(source: TokenSource) -> BearerAuth:
+    """Give the auth of a client whose provider answers 401 or 403 to a token that has ended."""
+    return BearerAuth(source, REFUSALS)
+
+
+def status(outcome: Answer | Fault | Failure) -> int:
+    """Give the status that came back."""
+    assert isinstance(outcome, Answer)
+    return outcome.status_code
+
+
+async def test_key_is_shown_every_time() -> None:
+    """A key goes out in its header with every request, and a refusal changes nothing."""
+    shown: list[Headers] = []
+
+    async def send(headers: Headers) -> Answer | Fault:
+        shown.append(headers)
+        return answer(401)
+
+    auth = KeyAuth({"X-API-KEY": Secret("key")})
+
+    outcomes = [status(await auth(send, FOREVER)) for _ in range(2)]
+
+    assert outcomes == [401, 401]
+    assert shown == [{"X-API-KEY": "key"}] * 2
+
+
+async def test_token_is_shown(auth: BearerAuth) -> None:
+    """A request carries the access token."""
+    api = API()
+
+    assert status(await auth(api, FOREVER)) == 200
+    assert api.shown == ["token-1"]
+
+
+async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) -> None:
+    """Where there is no token nothing is sent, and the reason is the outcome."""
+    endpoint.failure = failing(AuthenticationError, refused=True)
+    api = API()
+
+    outcome = await auth(api, FOREVER)
+
+    assert isinstance(outcome, Failure)
+    assert isinstance(outcome.build(None), AuthenticationError)
+    assert api.shown == []
+
+
+@pytest.mark.parametrize("refusal", [401, 403])
+async def test_f19_f22_refused_token_is_replaced_once(auth: BearerAuth, endpoint: Endpoint, refusal: int) -> None:
+    """A refusal of a token from an earlier call costs one new token and one repeat, and the caller never notices."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts("token-2", refusal=refusal)
+
+    assert status(await auth(api, FOREVER)) == 200
+    assert api.shown == ["token-1", "token-1", "token-2"]
+    assert endpoint.requests == 2
+
+
+@pytest.mark.parametrize("refusal", [401, 403])
+async def test_f19_f22_second_refusal_is_final(auth: BearerAuth, endpoint: Endpoint, refusal: int) -> None:
+    """Where the new token is refused too, that answer is the outcome."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts(refusal=refusal)
+
+    assert status(await auth(api, FOREVER)) == refusal
+    assert api.shown == ["token-1", "token-1", "token-2"]
+    assert endpoint.requests == 2
+
+
+async def test_refusal_of_a_token_fetched_for_this_call_is_final(auth: BearerAuth, endpoint: Endpoint) -> None:
+    """A token that is as new as can be is not replaced."""
+    api = API(accepts())
+
+    assert status(await auth(api, FOREVER)) == 401
+    assert api.shown == ["token-1"]
+    assert endpoint.requests == 1
+
+
+@pytest.mark.parametrize("status_code", [400, 404, 429, 500, 200])
+async def test_other_answers_replace_nothing(auth: BearerAuth, endpoint: Endpoint, status_code: int) -> None:
+    """Only the statuses that may mean that a token has ended replace it."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = lambda _: status_code
+
+    assert status(await auth(api, FOREVER)) == status_code
+    assert endpoint.requests == 1
+
+
+async def test_403_replaces_nothing_where_it_says_nothing_of_the_token(source: TokenSource, endpoint: Endpoint) -> None:
+    """Which statuses may mean that a token has ended is the provider's to say."""
+    auth = BearerAuth(source, frozenset({401}))
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts(refusal=403)
+
+    assert status(await auth(api, FOREVER)) == 403
+    assert endpoint.requests == 1
+
+
+async def test_fault_replaces_nothing(auth: BearerAuth, endpoint: Endpoint) -> None:
+    """Where no answer arrived, nobody refused the token."""
+    await auth(API(), FOREVER)
+    fault = Fault(reason="the connection was lost")
+
+    async def send(headers: Headers) -> Answer | Fault:
+        return fault
+
+    assert await auth(send, FOREVER) is fault
+    assert endpoint.requests == 1
+
+
+async def test_replacement_that_fails_is_the_outcome(auth: BearerAuth, endpoint: Endpoint) -> None:
+    """Where a refused token cannot be replaced, the caller hears why."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts()
+    endpoint.failure = failing()
+
+    outcome = await auth(api, FOREVER)
+
+    assert isinstance(outcome, Failure)
+    assert isinstance(outcome.build(None), ServerError)
+
+
+async def test_loaded_token_is_replaced_when_refused(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A token that another client has put into the store may have ended since: a refusal replaces it."""
+    shelf = Shelf(clock)
+    await shelf.save(Token("stale", 1000.0))
+    auth = BearerAuth(source_of(endpoint, clock, store=shelf), REFUSALS)
+    api = API(accepts("token-1"))
+
+    assert status(await auth(api, FOREVER)) == 200
+    assert api.shown == ["stale", "token-1"]
+
+
+async def test_f20_stragglers_repeat_with_the_new_token(clock: FakeClock, auth: BearerAuth, endpoint: Endpoint) -> None:
+    """A thousand refusals of the old token that arrive after the new one cost a repeat each, and no token request."""
+    api, late = API(), API(accepts("token-2"))
+    await auth(api, FOREVER)
+    arrives = asyncio.Event()
+
+    async def send_late(headers: Headers) -> Answer | Fault:
+        outcome = await late(headers)
+        await arrives.wait()
+        return outcome
+
+    stragglers = [asyncio.create_task(auth(send_late, FOREVER)) for _ in range(1000)]
+    await clock.settle()
+    api.judge = accepts("token-2")
+    await auth(api, FOREVER)
+    arrives.set()
+    outcomes = [status(await one) for one in stragglers]
+
+    assert outcomes == [200] * 1000
+    assert late.shown == ["token-1"] * 1000 + ["token-2"] * 1000
+    assert endpoint.requests == 2
+
+
+class TestOneOperationAlwaysRefused:
+    """One operation answers 401 or 403 for ever, to any token; others work."""
+
+    async def test_f21_costs_one_refresh_a_minute(self, endpoint: Endpoint) -> None:
+        """Ten calls a second for an hour make one replacement a minute at most."""
+        now = 0.0
+        ambient = Ambient(clock=lambda: now)
+        source = TokenSource(endpoint, asked=ASKED, ambient=ambient, timeout=60.0, longest_wait=60.0)
+        auth = BearerAuth(source, REFUSALS)
+        good, bad = API(), API(accepts(refusal=403))
+        await auth(good, FOREVER)
+
+        for call in range(36_000):
+            now = call / 10
+            assert status(await auth(bad, FOREVER)) == 403
+
+        assert endpoint.requests == 61
+        assert len(bad.shown) == 36_000 + 60
+
+    async def test_f21_others_are_served(self, clock: FakeClock, auth: BearerAuth) -> None:
+        """The operations that work go on working, with whatever token there is."""
+        good, bad = API(), API(accepts(refusal=401))
+        await auth(good, FOREVER)
+
+        for _ in range(600):
+            assert status(await auth(bad, FOREVER)) == 401
+            assert status(await auth(good, FOREVER)) == 200
+            await clock.advance(0.25)
+
+        assert len(good.shown) == 601
+
+    async def test_f21_token_that_ends_meanwhile_is_fetched_anew(
+        self, clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
+    ) -> None:
+        """The minute without replacements keeps nobody from a token when the old one has ended."""
+        good, bad = API(), API(accepts(refusal=401))
+        await auth(good, FOREVER)
+        await clock.advance(END - 30.0)
+        await auth(bad, FOREVER)
+        endpoint.life = 20.0
+        await clock.advance(END)
+
+        assert status(await auth(good, FOREVER)) == 200

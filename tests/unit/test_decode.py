@@ -1,0 +1,773 @@
+"""From JSON to models: what is read, what is refused, and where it says that the fault lies."""
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum, IntEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import attrs
+import hypothesis
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import usergroups_m3ter_api.models
+import usergroups_smartpm_api.models
+from usergroups import m3ter, smartpm
+from usergroups._decode import MismatchError, _shape, build, is_array, is_object, parse_json
+from usergroups.m3ter import _read as read_page
+from usergroups.smartpm import _read as read_group
+from usergroups_m3ter_api.models import Error, UserGroupPage
+
+SPECS = Path(__file__).parents[2] / "specs"
+ID = "550e8400-e29b-41d4-a716-446655440000"
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+models = [
+    (package, model)
+    for package in (usergroups_m3ter_api.models, usergroups_smartpm_api.models)
+    for model in (getattr(package, name) for name in package.__all__)
+]
+every_model = pytest.mark.parametrize(
+    ("package", "model"),
+    models,
+    ids=[f"{package.__name__.split('_')[1]} {model.__name__}" for package, model in models],
+)
+
+
+@lru_cache
+def schema(package: Any, name: str) -> dict[str, Any]:
+    """Give the schema *name* of the specification that *package* is generated from."""
+    spec = yaml.safe_load((SPECS / f"{package.__name__.split('_')[1]}.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = spec["components"]["schemas"][name]
+    return found
+
+
+def user(**changes: object) -> dict[str, object]:
+    """Give a SmartPM user with every field, but for *changes*."""
+    return {
+        "id": ID,
+        "firstName": "Kirby",
+        "lastName": "Smart",
+        "email": "kirby.smart@blah.com",
+        "phoneNumber": "+1-555-123-4567",
+        "title": "Project Manager",
+        "lastLogin": "2024-01-01T12:00:00+00:00",
+        "loginCount": 42,
+        "role": "Admin",
+        "ssoUser": True,
+        "reportingRestricted": False,
+    } | changes
+
+
+def smartpm_group(*users: object, **changes: object) -> dict[str, object]:
+    """Give a SmartPM user group with *users*, but for *changes*."""
+    return {"id": ID, "name": "Project Managers", "users": list(users)} | changes
+
+
+def m3ter_group(**changes: object) -> dict[str, object]:
+    """Give an m3ter user group with every field, but for *changes*."""
+    return {
+        "id": "g-1",
+        "version": 3,
+        "name": "Billing administrators",
+        "dtCreated": "2023-11-07T05:31:56Z",
+        "dtLastModified": "2024-02-19T16:04:10.123Z",
+        "createdBy": "u-1",
+        "lastModifiedBy": "u-2",
+    } | changes
+
+
+def mismatch(model: type[Any], raw: object, path: str = "$") -> MismatchError:
+    """Give what is wrong with *raw* as a *model*."""
+    with pytest.raises(MismatchError) as caught:
+        build(model, raw, path)
+    return caught.value
+
+
+class TestParseJSON:
+    """Bytes that are JSON, or are not."""
+
+    @pytest.mark.parametrize(
+        ("body", "value"),
+        [
+            pytest.param(b'{"a": [1, null, true]}', {"a": [1, None, True]}, id="an object"),
+            pytest.param(b" [] \n", [], id="white space around it"),
+            pytest.param('"é漢"'.encode(), "é漢", id="UTF-8"),
+            pytest.param('{"é": 1}'.encode("utf-16"), {"é": 1}, id="UTF-16"),
+            pytest.param('["é"]'.encode("utf-16-be"), ["é"], id="UTF-16 without a mark"),
+            pytest.param('["é"]'.encode("utf-32"), ["é"], id="UTF-32"),
+            pytest.param('{"é": 1}'.encode("utf-8-sig"), {"é": 1}, id="a byte order mark"),
+            pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="a key twice"),
+            pytest.param(rb'"\ud800"', "\ud800", id="a lone surrogate"),
+            pytest.param(b"1" * 300, int("1" * 300), id="a long number"),
+            pytest.param(b'"' + b"x" * 10_485_760 + b'"', "x" * 10_485_760, id="a text of 10 MiB"),
+        ],
+    )
+    def test_f51_what_is_json(self, body: bytes, value: object) -> None:
+        """JSON is read in any of its encodings, and however long it is."""
+        assert parse_json(body) == value
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            pytest.param(b"", "it is empty", id="nothing"),
+            pytest.param(b" ", "it is not JSON", id="white space alone"),
+            pytest.param(b"<html>canary</html>", "it is not JSON", id="HTML"),
+            pytest.param(b"canary", "it is not JSON", id="text"),
+            pytest.param(b'{"a": "canary', "it is not JSON", id="cut off"),
+            pytest.param(b"{} canary", "it is not JSON", id="text after it"),
+            pytest.param('{"a": "canarý"}'.encode("latin-1"), "it is not JSON", id="Latin-1"),
+            pytest.param(b"\xff\xfe\x00", "it is not JSON", id="half a character of UTF-16"),
+            pytest.param(b"[NaN]", "it is not JSON", id="NaN"),
+            pytest.param(b"[Infinity]", "it is not JSON", id="infinity"),
+            pytest.param(b"[-Infinity]", "it is not JSON", id="minus infinity"),
+            pytest.param(b"1" * 5000, "it is not JSON", id="a number of 5,000 digits"),
+            pytest.param(b"[" * 200_000, "it is nested too deeply", id="very deep"),
+            pytest.param(b'{"a":' * 200_000, "it is nested too deeply", id="very deep objects"),
+        ],
+    )
+    def test_f51_what_is_no_json(self, body: bytes, reason: str) -> None:
+        """What is no JSON says why, and does not show what it is."""
+        with pytest.raises(MismatchError) as caught:
+            parse_json(body)
+
+        assert (caught.value.json_path, caught.value.reason) == ("$", reason)
+        assert "canary" not in repr(caught.value)
+        assert caught.value.__context__ is None
+
+    @unhurried
+    @given(
+        st.binary()
+        | st.text('[]{}",:0123456789.eE+-truefalsnNaIity\\u \n').map(str.encode)
+        | st.tuples(json_values, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])).map(
+            lambda pair: json.dumps(pair[0]).encode(pair[1])
+        )
+    )
+    def test_f51_anything(self, body: bytes) -> None:
+        """Any bytes are a value, or a `MismatchError`."""
+        try:
+            value = parse_json(body)
+        except MismatchError:
+            return
+
+        assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one", "is_other"),
+    [({}, True, False), ([], False, True), (None, False, False), ("x", False, False)],
+    ids=repr,
+)
+def test_objects_and_arrays(value: object, is_one: bool, is_other: bool) -> None:
+    """What was an object in JSON, and what an array, can be told."""
+    assert (is_object(value), is_array(value)) == (is_one, is_other)
+
+
+class TestBuild:
+    """JSON that is what the specification says."""
+
+    @every_model
+    def test_examples_of_the_specs(self, package: Any, model: type[Any]) -> None:
+        """Whatever a specification shows as an example is read, and written again as it was."""
+        for example in schema(package, model.__name__)["examples"]:
+            made = build(model, example)
+
+            written = made.to_dict()
+            assert {key for key, value in example.items() if value is not None} == set(written)
+            assert build(model, written) == made
+
+    def test_every_field_is_read(self) -> None:
+        """A group comes with its users, each with what the provider said of it."""
+        group = build(smartpm.UserGroup, smartpm_group(user()))
+
+        assert group == smartpm.UserGroup(
+            id=UUID(ID),
+            name="Project Managers",
+            users=[
+                smartpm.User(
+                    id=UUID(ID),
+                    email="kirby.smart@blah.com",
+                    first_name="Kirby",
+                    last_name="Smart",
+                    phone_number="+1-555-123-4567",
+                    title="Project Manager",
+                    last_login=datetime(2024, 1, 1, 12, tzinfo=UTC),
+                    login_count=42,
+                    role="Admin",
+                    sso_user=True,
+                    reporting_restricted=False,
+                )
+            ],
+        )
+
+    def test_f52_unknown_fields_are_kept(self) -> None:
+        """What the specification does not know is kept, at every level."""
+        group = build(smartpm.UserGroup, smartpm_group(user(badge={"n": [1]}), size=5))
+
+        assert group.additional_properties == {"size": 5}
+        assert group.users[0]["badge"] == {"n": [1]}
+        assert group.to_dict()["users"][0]["badge"] == {"n": [1]}
+
+    @pytest.mark.parametrize("name", sorted(set(user()) - {"id", "email"}))
+    def test_f54_users_may_lack_what_is_not_required(self, name: str) -> None:
+        """A field of a user that is null or absent is None, and the group comes back whole."""
+        absent = {key: value for key, value in user().items() if key != name}
+
+        group = build(smartpm.UserGroup, smartpm_group(user(), user(**{name: None}), absent))
+
+        assert len(group.users) == 3
+        assert group.users[1] == group.users[2]
+        assert name not in group.users[1].to_dict()
+        assert name in group.users[0].to_dict()
+
+    @pytest.mark.parametrize(
+        ("text", "moment"),
+        [
+            pytest.param("2024-01-01T12:00:00+00:00", datetime(2024, 1, 1, 12, tzinfo=UTC), id="an offset"),
+            pytest.param("2024-01-01T12:00:00Z", datetime(2024, 1, 1, 12, tzinfo=UTC), id="Z"),
+            pytest.param("2024-01-01T12:00:00", datetime(2024, 1, 1, 12, tzinfo=UTC), id="no offset"),
+            pytest.param("2024-01-01T12:00:00.123456", datetime(2024, 1, 1, 12, 0, 0, 123456, UTC), id="microseconds"),
+            pytest.param("2024-01-01T14:30:00+02:30", datetime(2024, 1, 1, 12, tzinfo=UTC), id="another zone"),
+        ],
+    )
+    def test_f54_date_times_have_a_zone(self, text: str, moment: datetime) -> None:
+        """A date-time is aware; one without an offset is UTC."""
+        group = build(smartpm.UserGroup, smartpm_group(user(lastLogin=text)))
+
+        login = group.users[0].last_login
+        assert login == moment
+        assert login is not None
+        assert login.tzinfo is not None
+
+    def test_f54_date_times_of_m3ter_have_a_zone(self) -> None:
+        """Every date-time of a model is aware, not the first one only."""
+        group = build(
+            m3ter.UserGroup, m3ter_group(dtCreated="2024-01-01T12:00:00", dtLastModified="2024-01-02T12:00:00")
+        )
+
+        assert group.dt_created == datetime(2024, 1, 1, 12, tzinfo=UTC)
+        assert group.dt_last_modified == datetime(2024, 1, 2, 12, tzinfo=UTC)
+
+    def test_numbers_keep_their_size(self) -> None:
+        """A count above 64 bits is a count."""
+        assert build(m3ter.UserGroup, m3ter_group(version=2**70)).version == 2**70
+
+    def test_what_arrived_is_not_changed(self) -> None:
+        """Reading leaves the document as it was."""
+        raw = smartpm_group(user(lastLogin="2024-01-01T12:00:00"))
+        before = copy.deepcopy(raw)
+
+        build(smartpm.UserGroup, raw)
+
+        assert raw == before
+
+    @unhurried
+    @given(json_values | json_values.map(smartpm_group))
+    def test_f52_anything(self, raw: object) -> None:
+        """Any JSON is a model, or a `MismatchError` with the place of the fault."""
+        for _, model in models:
+            try:
+                made = build(model, raw)
+            except MismatchError as error:
+                path, context = error.json_path, error.__context__
+            else:
+                path, context = "$", None
+                assert isinstance(made, model)
+            assert re.match(r"\$(\.\w+|\[\d+\])*$", path)
+            assert context is None
+
+
+class TestMismatch:
+    """JSON that is not what the specification says: where, and how."""
+
+    @pytest.mark.parametrize(
+        ("raw", "path", "reason"),
+        [
+            pytest.param(None, "$", "it is null, not an object", id="null"),
+            pytest.param([], "$", "it is an array, not an object", id="an array"),
+            pytest.param("canary", "$", "it is text, not an object", id="text"),
+            pytest.param(5, "$", "it is a number, not an object", id="a number"),
+            pytest.param(0.5, "$", "it is a number, not an object", id="a fraction"),
+            pytest.param(True, "$", "it is a boolean, not an object", id="true"),
+            pytest.param([["id", ID], ["name", "n"], ["users", []]], "$", "it is an array, not an object", id="pairs"),
+            pytest.param({}, "$.id", "it is missing", id="nothing in it"),
+            pytest.param(smartpm_group(id=None), "$.id", "it is null", id="no id"),
+            pytest.param(smartpm_group(id="canary"), "$.id", "it is text, not a UUID", id="an id that is no UUID"),
+            pytest.param(smartpm_group(id=5), "$.id", "it is a number, not a UUID", id="an id that is a number"),
+            pytest.param(smartpm_group(id=[]), "$.id", "it is an array, not a UUID", id="an id that is an array"),
+            pytest.param(smartpm_group(id={}), "$.id", "it is an object, not a UUID", id="an id that is an object"),
+            pytest.param({"id": ID, "users": []}, "$.name", "it is missing", id="no name"),
+            pytest.param(smartpm_group(name=5), "$.name", "it is a number, not text", id="a name that is a number"),
+            pytest.param({"id": ID, "name": "n"}, "$.users", "it is missing", id="no users"),
+            pytest.param(smartpm_group(users=None), "$.users", "it is null", id="users that are null"),
+            pytest.param(
+                smartpm_group(users="canary"), "$.users", "it is text, not an array", id="users that are text"
+            ),
+            pytest.param(
+                smartpm_group(users=5), "$.users", "it is a number, not an array", id="users that are a number"
+            ),
+        ],
+    )
+    def test_f52_group(self, raw: object, path: str, reason: str) -> None:
+        """A group that is not as specified says where and how, and does not show what it is."""
+        error = mismatch(smartpm.UserGroup, raw)
+
+        assert (error.json_path, error.reason) == (path, reason)
+        assert "canary" not in repr(error)
+
+    @pytest.mark.parametrize(
+        ("users", "reason"), [("", "text"), ({}, "an object"), ({"a": user()}, "an object"), (False, "a boolean")]
+    )
+    def test_f52_users_that_only_look_empty(self, users: object, reason: str) -> None:
+        """A group whose users cannot be read is never a group without users."""
+        error = mismatch(smartpm.UserGroup, smartpm_group(users=users))
+
+        assert (error.json_path, error.reason) == ("$.users", f"it is {reason}, not an array")
+
+    @pytest.mark.parametrize(
+        ("one", "path", "reason"),
+        [
+            pytest.param(None, "", "it is null, not an object", id="null"),
+            pytest.param("canary", "", "it is text, not an object", id="text"),
+            pytest.param([["id", ID], ["email", "x"]], "", "it is an array, not an object", id="pairs"),
+            pytest.param(["id", "email"], "", "it is an array, not an object", id="an array"),
+            pytest.param({"email": "canary"}, ".id", "it is missing", id="no id"),
+            pytest.param(user(id="canary"), ".id", "it is text, not a UUID", id="an id that is no UUID"),
+            pytest.param({"id": ID}, ".email", "it is missing", id="no email"),
+            pytest.param(user(email=None), ".email", "it is null", id="an email that is null"),
+            pytest.param(user(email=5), ".email", "it is a number, not text", id="an email that is a number"),
+            pytest.param(user(title=5), ".title", "it is a number, not text", id="a title that is a number"),
+            pytest.param(user(role=[]), ".role", "it is an array, not text", id="a role that is an array"),
+            pytest.param(user(lastLogin="canary"), ".lastLogin", "it is text, not a date-time", id="no date"),
+            pytest.param(user(lastLogin=""), ".lastLogin", "it is text, not a date-time", id="an empty date"),
+            pytest.param(user(lastLogin=5), ".lastLogin", "it is a number, not a date-time", id="seconds"),
+            pytest.param(user(loginCount="5"), ".loginCount", "it is text, not a whole number", id="digits"),
+            pytest.param(user(loginCount=0.5), ".loginCount", "it is a number, not a whole number", id="a fraction"),
+            pytest.param(user(loginCount=True), ".loginCount", "it is a boolean, not a whole number", id="true"),
+            pytest.param(user(ssoUser="true"), ".ssoUser", "it is text, not true or false", id="the word true"),
+            pytest.param(user(ssoUser=1), ".ssoUser", "it is a number, not true or false", id="one"),
+        ],
+    )
+    def test_f52_user(self, one: object, path: str, reason: str) -> None:
+        """One bad user is named by its place, and costs the whole answer."""
+        error = mismatch(smartpm.UserGroup, smartpm_group(user(), user(), one, user(id=5)))
+
+        assert (error.json_path, error.reason) == (f"$.users[2]{path}", reason)
+        assert "canary" not in repr(error)
+
+    def test_path_begins_where_the_caller_says(self) -> None:
+        """A place in a list that was taken apart is named from the root of the document."""
+        assert mismatch(m3ter.UserGroup, {}, "$.data[3]").json_path == "$.data[3].id"
+
+    @unhurried
+    @given(
+        users=st.integers(1, 5).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n - 1))),
+        field=st.sampled_from(sorted(user())),
+        value=st.integers() | st.booleans() | st.lists(st.none()) | st.just("canary") | st.floats() | st.just({}),
+    )
+    def test_f52_path_points_to_what_was_broken(self, users: tuple[int, int], field: str, value: object) -> None:
+        """Wherever one value of a wrong type is put, that is the place that is named."""
+        wanted = type(user()[field])
+        if field in ("id", "lastLogin"):
+            wanted = type(None)  # "canary" is neither a UUID nor a date
+        hypothesis.assume(type(value) is not wanted)
+        count, broken = users
+
+        error = mismatch(
+            smartpm.UserGroup,
+            smartpm_group(*(user(**{field: value}) if index == broken else user() for index in range(count))),
+        )
+
+        assert error.json_path == f"$.users[{broken}].{field}"
+
+    @unhurried
+    @given(st.integers(0, 5), st.sampled_from(["id", "email"]), st.booleans())
+    def test_f52_path_points_to_what_is_missing(self, broken: int, field: str, null: bool) -> None:
+        """Wherever a required field is missing or null, that is the place that is named."""
+        bad = user(**{field: None}) if null else {key: value for key, value in user().items() if key != field}
+        group = smartpm_group(*[user()] * broken, bad)
+
+        error = mismatch(smartpm.UserGroup, group)
+
+        assert error.json_path == f"$.users[{broken}].{field}"
+        assert error.reason == ("it is null" if null else "it is missing")
+
+
+class Colour(Enum):
+    """One of some words."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    """One of some numbers."""
+
+    LOW = 1
+    HIGH = 2
+
+
+@attrs.define
+class Nothing:
+    """A model without fields, as the generator writes it for an object that may hold anything."""
+
+    __module__ = "usergroups_m3ter_api.models.nothing"
+
+    additional_properties: dict[str, str] = attrs.field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return dict(self.additional_properties)
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> "Nothing":
+        """Read the JSON form."""
+        made = cls()
+        made.additional_properties = dict(src_dict)
+        return made
+
+
+@attrs.define
+class Everything:
+    """A model with one field of each kind, written as the generator writes it; no specification has them yet."""
+
+    __module__ = "usergroups_m3ter_api.models.everything"
+
+    at: datetime
+    day: date
+    colour: Colour
+    level: Level
+    share: float
+    word: Literal["x"]
+    maybe: float | None
+    anything: Any
+    owner: Error
+    free: Nothing
+    tags: list[str]
+    ids: list[UUID]
+    groups: list["UserGroup"] | None = None  # noqa: F821  # a name of the package that the class says it is from
+    other: Error | None = None
+    additional_properties: dict[str, Any] = attrs.field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON form."""
+        return {
+            "at": self.at.isoformat(),
+            "day": self.day.isoformat(),
+            "colour": self.colour.value,
+            "level": self.level.value,
+            "share": self.share,
+            "word": self.word,
+            "maybe": self.maybe,
+            "any-thing": self.anything,
+            "owner": self.owner.to_dict(),
+            "free": self.free.to_dict(),
+            "tags": self.tags,
+            "ids": [str(one) for one in self.ids],
+            "groups": [one.to_dict() for one in self.groups or ()],
+            "other": self.other and self.other.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> "Everything":
+        """Read the JSON form."""
+        d = dict(src_dict)
+        groups = d.pop("groups", None)
+        other = d.pop("other", None)
+        return cls(
+            at=datetime.fromisoformat(d.pop("at")),
+            day=date.fromisoformat(d.pop("day")),
+            colour=Colour(d.pop("colour")),
+            level=Level(d.pop("level")),
+            share=d.pop("share"),
+            word=same("x", d.pop("word")),
+            maybe=d.pop("maybe"),
+            anything=d.pop("any-thing"),
+            owner=Error.from_dict(d.pop("owner")),
+            free=Nothing.from_dict(d.pop("free")),
+            tags=d.pop("tags"),
+            ids=[UUID(one) for one in d.pop("ids")],
+            groups=[m3ter.UserGroup.from_dict(one) for one in groups] if isinstance(groups, list) else groups,
+            other=Error.from_dict(other) if isinstance(other, dict) else other,
+        )
+
+
+def same(wanted: Any, found: Any) -> Any:
+    """Give *found* if it is what is *wanted*."""
+    if found != wanted:
+        raise ValueError
+    return found
+
+
+def everything(**changes: object) -> dict[str, object]:
+    """Give the JSON of an `Everything`, but for *changes*; `any_thing` is the field with the odd name."""
+    good: dict[str, object] = {
+        "at": "2024-01-01T12:00:00",
+        "day": "2024-01-01",
+        "colour": "red",
+        "level": 2,
+        "share": 0.5,
+        "word": "x",
+        "maybe": None,
+        "any-thing": None,
+        "owner": {"message": "m"},
+        "free": {"a": "b"},
+        "tags": ["a"],
+        "ids": [ID],
+        "groups": [m3ter_group()],
+        "other": None,
+    }
+    return good | {key.replace("_", "-"): value for key, value in changes.items()}
+
+
+class TestFuture:
+    """Fields of kinds that no specification has today: a new field arrives right or is refused."""
+
+    def test_every_kind_of_field_is_read(self) -> None:
+        """Dates, enumerations, numbers, constants, lists and models within models are read."""
+        made = build(Everything, everything())
+
+        assert made.at == datetime(2024, 1, 1, 12, tzinfo=UTC)
+        assert (made.day, made.colour, made.level) == (date(2024, 1, 1), Colour.RED, Level.HIGH)
+        assert (made.owner.message, made.free.additional_properties) == ("m", {"a": "b"})
+        assert (made.tags, made.ids, made.other) == (["a"], [UUID(ID)], None)
+        assert made.groups == [build(m3ter.UserGroup, m3ter_group())]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"share": 1, "maybe": 1}, id="a whole number where any number is wanted"),
+            pytest.param({"maybe": 0.5}, id="a number where it may be null"),
+            pytest.param({"any_thing": [{"a": None}]}, id="anything where anything is wanted"),
+            pytest.param({"tags": [], "ids": [], "groups": []}, id="empty lists"),
+            pytest.param({"groups": None}, id="no list"),
+            pytest.param({"other": {"message": None}}, id="a model where it may be null"),
+            pytest.param({"free": {}}, id="an empty object"),
+        ],
+    )
+    def test_what_else_is_right(self, changes: dict[str, object]) -> None:
+        """What the specification allows is not refused."""
+        assert isinstance(build(Everything, everything(**changes)), Everything)
+
+    @pytest.mark.parametrize(
+        ("changes", "path", "reason"),
+        [
+            pytest.param({"at": "noon"}, "$.at", "it is text, not a date-time", id="no date-time"),
+            pytest.param({"day": "2024-01-01T12:00"}, "$.day", "it is text, not a date", id="no date"),
+            pytest.param({"day": 5}, "$.day", "it is a number, not a date", id="a date that is a number"),
+            pytest.param({"colour": "green"}, "$.colour", "it is text, not one of its values", id="another word"),
+            pytest.param({"colour": []}, "$.colour", "it is an array, not one of its values", id="no word"),
+            pytest.param({"level": 3}, "$.level", "it is a number, not one of its values", id="another number"),
+            pytest.param({"share": "0.5"}, "$.share", "it is text, not a number or a whole number", id="no number"),
+            pytest.param({"share": None}, "$.share", "it is null", id="no number at all"),
+            pytest.param({"word": 5}, "$.word", "it is a number, not text", id="a constant of another type"),
+            pytest.param({"word": "y"}, "$", "it cannot be read", id="another constant"),
+            pytest.param({"owner": []}, "$.owner", "it is an array, not an object", id="no model"),
+            pytest.param({"owner": [["message", "m"]]}, "$.owner", "it is an array, not an object", id="pairs"),
+            pytest.param({"owner": {"message": 5}}, "$.owner.message", "it is a number, not text", id="within a model"),
+            pytest.param({"other": []}, "$.other", "it is an array, not an object", id="no model where it may be null"),
+            pytest.param({"free": "x"}, "$.free", "it is text, not an object", id="no object"),
+            pytest.param({"tags": ""}, "$.tags", "it is text, not an array", id="a list that only looks empty"),
+            pytest.param({"ids": {}}, "$.ids", "it is an object, not an array", id="another that does"),
+            pytest.param({"ids": ["x"]}, "$", "it cannot be read", id="a bad value in a list"),
+            pytest.param({"groups": {}}, "$.groups", "it is an object, not an array", id="a list that may be null"),
+            pytest.param({"groups": [m3ter_group(), {}]}, "$.groups[1].id", "it is missing", id="within a list"),
+        ],
+    )
+    def test_what_is_wrong(self, changes: dict[str, object], path: str, reason: str) -> None:
+        """What the specification does not allow is refused, with its place."""
+        error = mismatch(Everything, everything(**changes))
+
+        assert (error.json_path, error.reason) == (path, reason)
+
+    @pytest.mark.parametrize("name", [name for name in everything() if name not in ("groups", "other")])
+    def test_what_is_missing(self, name: str) -> None:
+        """A required field that is missing is named, even where null would do."""
+        raw = {key: value for key, value in everything().items() if key != name}
+
+        error = mismatch(Everything, raw)
+
+        assert (error.json_path, error.reason) == (f"$.{name}", "it is missing")
+
+
+class TestShape:
+    """What is known of a generated model."""
+
+    @every_model
+    def test_names_are_those_of_the_spec(self, package: Any, model: type[Any]) -> None:
+        """Each attribute of each generated model stands for the property of that name, so that paths are right."""
+        shape = _shape(model)
+        properties = schema(package, model.__name__)["properties"]
+
+        assert set(shape.json_names) == set(properties)
+        assert shape.names == tuple(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in shape.json_names)
+
+    @every_model
+    def test_required_is_what_the_spec_requires(self, package: Any, model: type[Any]) -> None:
+        """A field is asked for exactly where the specification requires it."""
+        shape = _shape(model)
+        names = dict(zip(shape.names, shape.json_names, strict=True))
+
+        assert {names[name] for name in shape.required} == set(schema(package, model.__name__).get("required", ()))
+
+    @every_model
+    def test_kinds_are_those_of_the_spec(self, package: Any, model: type[Any]) -> None:
+        """Each field takes the type that the specification gives it."""
+        python = {
+            ("string", None): str,
+            ("string", "uuid"): UUID,
+            ("string", "date-time"): datetime,
+            ("integer", "int64"): int,
+            ("boolean", None): bool,
+            ("array", None): list,
+            ("null", None): type(None),
+        }
+        shape = _shape(model)
+        required = schema(package, model.__name__).get("required", ())
+
+        for name, kinds in zip(shape.json_names, shape.kinds, strict=True):
+            said = schema(package, model.__name__)["properties"][name]
+            types = said["type"] if isinstance(said["type"], list) else [said["type"]]
+            wanted = {python[kind, None if kind == "null" else said.get("format")] for kind in types}
+            assert kinds == (wanted if name in required else wanted | {type(None)})
+
+
+def page(document: object) -> Any:
+    """Read *document* as an answer to the listing of m3ter's user groups."""
+    return read(read_page, document)
+
+
+def read(reader: Callable[[Any], Any], document: object) -> Any:
+    """Run *reader*, which waits for nothing, on *document*."""
+
+    @attrs.frozen
+    class Answer:
+        body: bytes
+
+    work = reader(Answer(json.dumps(document).encode()))
+    with pytest.raises(StopIteration) as ended:
+        work.send(None)
+    return ended.value.value
+
+
+class TestPages:
+    """m3ter's page of user groups, in every shape that it may come in."""
+
+    @pytest.mark.parametrize(
+        ("document", "ids", "token"),
+        [
+            pytest.param({"data": [{"id": "a"}, {"id": "b"}], "nextToken": "t"}, ["a", "b"], "t", id="an envelope"),
+            pytest.param({"data": [{"id": "a"}]}, ["a"], None, id="the last envelope"),
+            pytest.param({"data": [{"id": "a"}], "nextToken": None}, ["a"], None, id="the last one, with null"),
+            pytest.param({"data": [{"id": "a"}], "nextToken": ""}, ["a"], None, id="the last one, with nothing"),
+            pytest.param({"data": [], "nextToken": "t"}, [], "t", id="an empty page with more to come"),
+            pytest.param({"data": [{"id": "a"}], "id": "b"}, ["a"], None, id="an envelope with an id"),
+            pytest.param({"data": [], "total": 0}, [], None, id="an envelope with more in it"),
+            pytest.param([{"id": "a"}, {"id": "b"}], ["a", "b"], None, id="an array"),
+            pytest.param([], [], None, id="an empty array"),
+            pytest.param({"id": "a", "name": None}, ["a"], None, id="one group"),
+            pytest.param({"id": "a", "data": None}, ["a"], None, id="one group with null data"),
+            pytest.param({}, [], None, id="an empty object"),
+            pytest.param({"data": None}, [], None, id="null data"),
+            pytest.param({"data": None, "nextToken": "t"}, [], "t", id="null data with more to come"),
+        ],
+    )
+    def test_f53_good_ones(self, document: object, ids: list[str], token: str | None) -> None:
+        """Each shape that the provider may answer in is a page."""
+        found = page(document)
+
+        assert [group.id for group in found.items] == ids
+        assert found.next_token == token
+
+    @pytest.mark.parametrize(
+        ("document", "path"),
+        [
+            pytest.param(None, "$", id="null"),
+            pytest.param("x", "$", id="text"),
+            pytest.param(5, "$", id="a number"),
+            pytest.param({"message": "x"}, "$.data", id="another object"),
+            pytest.param({"nextToken": "t"}, "$.data", id="a token alone"),
+            pytest.param({"data": {}}, "$.data", id="an object in the envelope"),
+            pytest.param({"data": ""}, "$.data", id="text in the envelope"),
+            pytest.param({"data": {"id": "a"}}, "$.data", id="one group in the envelope"),
+            pytest.param({"id": None}, "$.id", id="one group without its id"),
+            pytest.param([{"id": "a"}, {}], "$[1].id", id="a group without its id in an array"),
+            pytest.param([[]], "$[0]", id="an array in an array"),
+            pytest.param({"data": [{"id": "a"}] * 3 + [{"id": 5}]}, "$.data[3].id", id="a bad id in the envelope"),
+            pytest.param({"data": [{"id": "a", "dtCreated": "x"}]}, "$.data[0].dtCreated", id="a bad date"),
+            pytest.param({"data": [None]}, "$.data[0]", id="null in the envelope"),
+        ],
+    )
+    def test_f53_bad_ones(self, document: object, path: str) -> None:
+        """Any other shape is refused, never taken for an empty page."""
+        with pytest.raises(MismatchError) as caught:
+            page(document)
+
+        assert caught.value.json_path == path
+
+    @pytest.mark.parametrize(
+        "token", [5, 0, False, ["t"], {}, "x" * 1_048_576, "\ud800"], ids=lambda token: repr(token)[:12]
+    )
+    def test_f57_bad_tokens(self, token: object) -> None:
+        """A next token that could not be sent back is refused."""
+        with pytest.raises(MismatchError) as caught:
+            page({"data": [], "nextToken": token})
+
+        assert caught.value.json_path == "$.nextToken"
+
+    def test_page_of_the_spec_is_read_alike(self) -> None:
+        """What is read by hand is what the specification's page model says."""
+        document = {"data": [m3ter_group()], "nextToken": "t"}
+
+        model = build(UserGroupPage, document)
+
+        assert list(page(document).items) == model.data
+        assert page(document).next_token == model.next_token
+
+    @unhurried
+    @given(
+        json_values
+        | st.fixed_dictionaries(
+            {}, optional={"data": json_values, "id": json_values, "nextToken": json_values, "x": json_values}
+        )
+    )
+    def test_f53_anything(self, document: object) -> None:
+        """Any JSON is a page of groups, or a `MismatchError`."""
+        try:
+            found = page(document)
+        except MismatchError:
+            return
+
+        assert all(isinstance(group, m3ter.UserGroup) for group in found.items)
+        assert found.next_token is None or isinstance(found.next_token, str)
+
+
+class TestGroups:
+    """SmartPM's user group with its users."""
+
+    def test_f54_naive_date_times_are_utc(self) -> None:
+        """A group is read whole, and its naive times are UTC."""
+        group = read(read_group, smartpm_group(user(lastLogin="2024-01-01T12:00:00"), user(lastLogin=None)))
+
+        assert [one.last_login for one in group.users] == [datetime(2024, 1, 1, 12, tzinfo=UTC), None]
+        assert group.users[0].last_login.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("document", [None, [], "x", {}, [smartpm_group()]], ids=repr)
+    def test_f49_bad_ones(self, document: object) -> None:
+        """What is no group is refused."""
+        with pytest.raises(MismatchError):
+            read(read_group, document)

@@ -1,0 +1,320 @@
+"""The errors that users catch, build in their own tests, print, copy and send between processes."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from http import HTTPStatus
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usergroups import errors
+from usergroups.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedResponseError,
+    UserGroupsError,
+    one_line,
+    reason_phrase,
+)
+
+CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups"}
+ANSWER = CALL | {"status_code": 418, "body": "no\x00\ntea", "request_id": "r-1"}
+STATUS = ANSWER | {"headers": {"x-a": "b"}, "retry_after": 1.5, "hint": "use a pot"}
+
+# Each public class, with a value other than the default for all that it can be told.
+EXAMPLES: dict[type[UserGroupsError], dict[str, object]] = {
+    UserGroupsError: {},
+    ConfigurationError: {},
+    APIConnectionError: CALL,
+    APITimeoutError: CALL,
+    APIStatusError: STATUS,
+    BadRequestError: STATUS,
+    AuthenticationError: STATUS,
+    PermissionDeniedError: STATUS,
+    NotFoundError: STATUS,
+    RateLimitedError: STATUS,
+    ServerError: STATUS,
+    UnexpectedResponseError: ANSWER | {"json_path": "$.users[3].email"},
+    PaginationError: ANSWER | {"json_path": "$.nextToken"},
+}
+
+kinds = pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+
+def subclasses(kind: type[Exception]) -> set[type[Exception]]:
+    """Give *kind* and all that is below it."""
+    return {kind}.union(*map(subclasses, kind.__subclasses__()))
+
+
+def public_parent(kind: type[Exception]) -> str:
+    """Name the nearest base of *kind* that users can name."""
+    return next(base.__name__ for base in kind.__mro__[1:] if not base.__name__.startswith("_"))
+
+
+def drawn_tree() -> dict[str, str]:
+    """Read the tree at the top of errors.py: each class in it, and the one it hangs on."""
+    parents: dict[str, str] = {}
+    above: list[str] = []
+    for line in str(errors.__doc__).splitlines():
+        drawn = line[4:]
+        name = drawn.lstrip("│├└─ ").split(" ")[0]
+        if line.startswith("    ") and name:
+            del above[(len(drawn) - len(drawn.lstrip("│├└─ "))) // 4 :]
+            parents[name] = above[-1] if above else "Exception"
+            above.append(name)
+    return parents
+
+
+def test_drawn_tree_is_the_real_one() -> None:
+    """The tree at the top of errors.py shows every error, each below the one that catches it."""
+    real = {kind.__name__: public_parent(kind) for kind in subclasses(UserGroupsError) if kind.__name__[0] != "_"}
+
+    assert drawn_tree() == real
+
+
+def test_examples_are_complete() -> None:
+    """No error class is forgotten by the tests below."""
+    assert {kind.__name__ for kind in EXAMPLES} == set(errors.__all__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        pytest.param(ConfigurationError, ValueError, id="a bad setting is a ValueError"),
+        pytest.param(APITimeoutError, TimeoutError, id="a timeout is a TimeoutError"),
+    ],
+)
+def test_errors_are_also_what_python_calls_them(kind: type[Exception], builtin: type[Exception]) -> None:
+    """Code that knows nothing of the SDK catches what Python has a word for."""
+    assert issubclass(kind, builtin)
+
+
+@kinds
+def test_message_is_enough(kind: type[UserGroupsError]) -> None:
+    """An error can be built from its message alone, as people do in their tests."""
+    error = kind("it went wrong")
+
+    assert error.message == "it went wrong"
+    assert error.args == ("it went wrong",)
+    assert "it went wrong" in str(error)
+
+
+@kinds
+def test_nothing_is_enough(kind: type[UserGroupsError]) -> None:
+    """An error can be built from nothing at all."""
+    error = kind()
+
+    assert error.message == ""
+    assert str(error).isprintable()
+
+
+@kinds
+def test_everything_else_is_keyword_only(kind: type[UserGroupsError]) -> None:
+    """A status cannot be mistaken for a message."""
+    with pytest.raises(TypeError):
+        kind("it went wrong", 404)  # type: ignore[call-arg]
+
+
+@kinds
+def test_attributes_are_what_was_told(kind: type[UserGroupsError]) -> None:
+    """What an error was told can be read from it again."""
+    error = kind("it went wrong", **EXAMPLES[kind])
+
+    assert vars(error) == {"message": "it went wrong", **EXAMPLES[kind]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (APIStatusError, 0),
+        (BadRequestError, 400),
+        (AuthenticationError, 401),
+        (PermissionDeniedError, 403),
+        (NotFoundError, 404),
+        (RateLimitedError, 429),
+        (ServerError, 500),
+        (UnexpectedResponseError, 200),
+        (PaginationError, 200),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_usual_status(kind: type[APIStatusError], status: int) -> None:
+    """An error that is built without a status has the one that its class stands for."""
+    error = kind("no")
+
+    assert (error.status_code, error.body, error.request_id, error.method, error.path) == (status, "", None, "", "")
+
+
+def test_headers_are_a_copy() -> None:
+    """An error keeps the headers of its moment."""
+    headers = {"x-a": "b"}
+
+    error = APIStatusError("no", headers=headers)
+    headers["x-a"] = "c"
+
+    assert error.headers == {"x-a": "b"}
+
+
+def test_status_error_without_headers() -> None:
+    """An error that is told of no headers has none, and no Retry-After."""
+    error = RateLimitedError("slow down")
+
+    assert (error.headers, error.retry_after, error.hint) == ({}, None, "")
+
+
+def test_json_path_is_the_root_where_nobody_said() -> None:
+    """An unexpected answer is wrong as a whole where no place in it is named."""
+    assert UnexpectedResponseError("it is empty").json_path == "$"
+
+
+def pickled(error: UserGroupsError) -> UserGroupsError:
+    """Send *error* to another process and back."""
+    back: UserGroupsError = pickle.loads(pickle.dumps(error))
+    return back
+
+
+@pytest.mark.parametrize("again", [pickled, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+@kinds
+def test_round_trip(kind: type[UserGroupsError], again: Callable[[UserGroupsError], UserGroupsError]) -> None:
+    """An error comes back from pickle and copy as it was, with its notes."""
+    error = kind("it went wrong", **EXAMPLES[kind])
+    error.add_note("at the key 7")
+
+    other = again(error)
+
+    assert type(other) is kind
+    assert vars(other) == vars(error)
+    assert other.__notes__ == ["at the key 7"]
+    assert (other.args, str(other)) == (error.args, str(error))
+
+
+@unhurried
+@given(
+    kind=st.sampled_from(list(EXAMPLES)),
+    message=st.text(st.characters()),
+    texts=st.fixed_dictionaries(
+        {name: st.text(st.characters()) for name in ("method", "path", "body", "request_id", "hint", "json_path")}
+    ),
+    status=st.none() | st.integers(-1, 1000),
+)
+def test_round_trip_of_anything(
+    kind: type[UserGroupsError], message: str, texts: dict[str, str], status: int | None
+) -> None:
+    """Whatever a provider wrote into an error, the error prints as one line and can be pickled."""
+    told = {**texts, "status_code": status}
+    error = kind(message, **{name: value for name, value in told.items() if name in EXAMPLES[kind]})
+
+    assert str(error).isprintable()
+    assert vars(pickled(error)) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        pytest.param(UserGroupsError("a\nb"), "a b", id="a message alone"),
+        pytest.param(APIConnectionError("refused"), "refused", id="nobody said what was asked"),
+        pytest.param(
+            APIConnectionError("refused", method="GET", path="/a"), "GET /a failed: refused", id="no answer arrived"
+        ),
+        pytest.param(
+            APITimeoutError("no answer within 2 s", path="/a"), "/a failed: no answer within 2 s", id="a path alone"
+        ),
+        pytest.param(
+            NotFoundError("no such user", method="GET", path="/a"),
+            "GET /a answered 404 Not Found: no such user",
+            id="the provider's words",
+        ),
+        pytest.param(NotFoundError("Not Found"), "answered 404 Not Found", id="the words are the status's own"),
+        pytest.param(NotFoundError(), "answered 404 Not Found", id="no words"),
+        pytest.param(ServerError("x", status_code=520), "answered status 520: x", id="a status without a name"),
+        pytest.param(APIStatusError("no"), "no", id="no status"),
+        pytest.param(
+            BadRequestError("too much", hint="ask for less"),
+            "answered 400 Bad Request: too much; ask for less",
+            id="a way out",
+        ),
+        pytest.param(
+            UnexpectedResponseError("it is null", json_path="$.id", method="GET", path="/a"),
+            "GET /a answered 200 OK, but not as specified: it is null (at $.id)",
+            id="an answer that is wrong",
+        ),
+        pytest.param(
+            PaginationError("again", json_path="$.nextToken"),
+            "answered 200 OK, but not as specified: again (at $.nextToken)",
+            id="a page token that came again",
+        ),
+        pytest.param(
+            UnexpectedResponseError("it is null", status_code=0),
+            "answered, but not as specified: it is null (at $)",
+            id="an answer without a status",
+        ),
+    ],
+)
+def test_text(error: UserGroupsError, line: str) -> None:
+    """`str(error)` says what was asked, what came back and the way out."""
+    assert str(error) == line
+
+
+def test_text_shows_the_beginning_of_a_long_path() -> None:
+    """A path of 16 KiB does not drown the reason; `.path` has all of it."""
+    error = NotFoundError("no", method="GET", path="/" + "a" * 20_000)
+
+    assert str(error) == f"GET /{'a' * 298}… answered 404 Not Found: no"
+    assert len(error.path) == 20_001
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "line"),
+    [
+        pytest.param("  a \t b\r\n", None, "a b", id="white space becomes one space"),
+        pytest.param("a\x00b\x1b[31m", None, "a b [31m", id="control characters"),
+        pytest.param("a\u2028b\u202ec", None, "a b c", id="line and direction marks"),
+        pytest.param("a\ud800b", None, "a b", id="a lone surrogate"),
+        pytest.param("äö 漢字", None, "äö 漢字", id="other scripts stay"),
+        pytest.param("abcd", 4, "abcd", id="just short enough"),
+        pytest.param("abcde", 4, "abc…", id="too long"),
+        pytest.param("", 4, "", id="nothing"),
+    ],
+)
+def test_one_line(text: str, limit: int | None, line: str) -> None:
+    """Text is shown on one printable line, cut where it is too long."""
+    assert one_line(text, limit) == line
+
+
+@unhurried
+@given(st.text(st.characters()), st.none() | st.integers(1, 50))
+def test_one_line_of_anything(text: str, limit: int | None) -> None:
+    """No text breaks the line, is longer than allowed, or changes when it is made one line again."""
+    line = one_line(text, limit)
+
+    assert line.isprintable()
+    assert limit is None or len(line) <= limit
+    assert one_line(line, limit) == line
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [
+        pytest.param(404, "Not Found", id="a standard one"),
+        pytest.param(413, HTTPStatus(413).phrase, id="one that was renamed"),
+        pytest.param(499, "status 499", id="nginx's own"),
+        pytest.param(520, "status 520", id="Cloudflare's own"),
+        pytest.param(0, "status 0", id="none"),
+    ],
+)
+def test_reason_phrase(status: int, phrase: str) -> None:
+    """A status is named in words, and one that no standard names by its number."""
+    assert reason_phrase(status) == phrase

@@ -1,0 +1,310 @@
+"""What transports raise, in our own words."""
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+import zlib
+
+import attrs
+import httpx
+import hypothesis
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usergroups._faults import _TABLE, Fault, fault_of
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+# All that httpx can raise, and what it means where it comes from a transport.
+HTTPX: dict[type[Exception], Fault] = {
+    httpx.ConnectTimeout: Fault(reason="connecting took too long", timed_out=True),
+    httpx.ReadTimeout: Fault(reason="the answer took too long", timed_out=True),
+    httpx.WriteTimeout: Fault(reason="sending took too long", timed_out=True),
+    httpx.PoolTimeout: Fault(reason="no connection became free", timed_out=True, pool_exhausted=True),
+    httpx.TimeoutException: Fault(reason="it took too long", timed_out=True),
+    httpx.ProxyError: Fault(reason="the proxy refused"),
+    httpx.ConnectError: Fault(reason="no connection could be made"),
+    httpx.ReadError: Fault(reason="the connection was lost", disconnected=True),
+    httpx.WriteError: Fault(reason="the connection was lost", disconnected=True),
+    httpx.CloseError: Fault(reason="the connection was lost", disconnected=True),
+    httpx.NetworkError: Fault(reason="the connection was lost", disconnected=True),
+    httpx.LocalProtocolError: Fault(reason="the request is not valid HTTP", retryable=False),
+    httpx.RemoteProtocolError: Fault(reason="the answer is not valid HTTP, or was cut off"),
+    httpx.ProtocolError: Fault(reason="the answer is not valid HTTP, or was cut off"),
+    httpx.UnsupportedProtocol: Fault(reason="the transport cannot do this", retryable=False),
+    httpx.DecodingError: Fault(reason="the answer's body is damaged"),
+    httpx.TooManyRedirects: Fault(reason="the transport failed"),
+    httpx.TransportError: Fault(reason="the transport failed"),
+    httpx.RequestError: Fault(reason="the transport failed"),
+    httpx.HTTPStatusError: Fault(reason="the transport failed"),
+    httpx.HTTPError: Fault(reason="the transport failed"),
+    **{
+        kind: Fault(reason=f"the transport failed ({kind.__name__})", retryable=False)
+        for kind in (
+            httpx.CookieConflict,
+            httpx.InvalidURL,
+            httpx.RequestNotRead,
+            httpx.ResponseNotRead,
+            httpx.StreamClosed,
+            httpx.StreamConsumed,
+            httpx.StreamError,
+        )
+    },
+}
+
+OTHERS: dict[type[Exception], Fault] = {
+    zlib.error: Fault(reason="the answer's compressed body is damaged"),
+    EOFError: Fault(reason="the answer's compressed body was cut off"),
+    asyncio.IncompleteReadError: Fault(reason="the answer's compressed body was cut off"),
+    TimeoutError: Fault(reason="it took too long", timed_out=True),
+    OSError: Fault(reason="the connection was lost", disconnected=True),
+    ConnectionResetError: Fault(reason="the connection was lost", disconnected=True),
+    RuntimeError: Fault(reason="the transport failed (RuntimeError)", retryable=False),
+    UnicodeError: Fault(reason="the transport failed (UnicodeError)", retryable=False),
+}
+
+
+def raised(kind: type[Exception]) -> Exception:
+    """Give a *kind* of exception with words of its own, as bare as its constructor allows."""
+    if kind is httpx.HTTPStatusError:
+        request = httpx.Request("GET", "https://api.example")
+        return httpx.HTTPStatusError("canary", request=request, response=httpx.Response(500))
+    if kind is asyncio.IncompleteReadError:
+        return asyncio.IncompleteReadError(b"canary", 9)
+    if issubclass(kind, httpx.StreamError) and kind is not httpx.StreamError:
+        return kind()
+    return kind("canary")
+
+
+def caused(error: Exception, *causes: BaseException) -> Exception:
+    """Give *error* as it is when *causes*, the nearest first, led to it."""
+    last: BaseException = error
+    for cause in causes:
+        last.__cause__ = cause
+        last = cause
+    return error
+
+
+def test_table_of_httpx_is_complete() -> None:
+    """Every exception that httpx has is told apart here, so that a new one is noticed."""
+    public = {getattr(httpx, name) for name in httpx.__all__}
+
+    assert {kind for kind in public if isinstance(kind, type) and issubclass(kind, Exception)} == set(HTTPX)
+
+
+@pytest.mark.parametrize(("kind", "fault"), (HTTPX | OTHERS).items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_fault_of(kind: type[Exception], fault: Fault) -> None:
+    """Each exception is said in our own words, and tells whether trying again may help."""
+    assert fault_of(raised(kind)) == fault
+
+
+@pytest.mark.parametrize("row", _TABLE, ids=lambda row: row[0].__name__)
+def test_no_row_hides_another(row: tuple[type[Exception], Fault]) -> None:
+    """Each row of the table is the first that fits its own exception."""
+    kind, fault = row
+
+    assert fault_of(raised(kind)) == fault
+
+
+@pytest.mark.parametrize(
+    "text", ["Server disconnected without sending a response.", "server disconnected"], ids=["httpcore", "aiohttp"]
+)
+def test_f27_server_that_closes_before_it_answers(text: str) -> None:
+    """A server that closes the connection before it answers is told from one that answers badly."""
+    fault = fault_of(httpx.RemoteProtocolError(text))
+
+    assert fault == Fault(reason="the server closed the connection", disconnected=True)
+
+
+def test_f27_other_errors_are_not_read() -> None:
+    """Only an error of the peer's protocol can tell that the peer closed the connection."""
+    assert fault_of(httpx.ProxyError("disconnected")) == Fault(reason="the proxy refused")
+
+
+@pytest.mark.parametrize(
+    "causes",
+    [
+        pytest.param([ConnectionRefusedError(errno.ECONNREFUSED, "canary")], id="at once"),
+        pytest.param([OSError("canary"), ConnectionRefusedError(errno.ECONNREFUSED, "canary")], id="further down"),
+        pytest.param(
+            [
+                OSError("canary"),
+                ExceptionGroup("canary", [ConnectionRefusedError(errno.ECONNREFUSED, "x"), OSError(errno.EPERM, "y")]),
+            ],
+            id="for each address",
+        ),
+        pytest.param([OSError("ca", "nary"), OSError(errno.ECONNREFUSED, "canary")], id="after one of another form"),
+        pytest.param([OSError(-99, "canary"), OSError(errno.ECONNREFUSED, "canary")], id="after an unknown number"),
+    ],
+)
+def test_f26_reason_of_the_system(causes: list[BaseException]) -> None:
+    """What the operating system says is a part of the reason, wherever it stands."""
+    fault = fault_of(caused(httpx.ConnectError("canary"), *causes))
+
+    assert fault == Fault(reason=f"no connection could be made: {os.strerror(errno.ECONNREFUSED)}")
+
+
+def test_reason_in_the_context() -> None:
+    """What was being handled when the error came is looked at where no cause is named."""
+    error = httpx.ReadError("canary")
+    error.__context__ = ConnectionResetError(errno.ECONNRESET, "canary")
+
+    assert fault_of(error).reason == f"the connection was lost: {os.strerror(errno.ECONNRESET)}"
+
+
+def test_time_that_ran_out_is_all_that_is_said() -> None:
+    """A timeout says that it is one, and not what the system calls it."""
+    fault = fault_of(caused(httpx.ConnectTimeout("canary"), TimeoutError(errno.ETIMEDOUT, "canary")))
+
+    assert fault == HTTPX[httpx.ConnectTimeout]
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        pytest.param(socket.gaierror(socket.EAI_NONAME, "Name not known"), "Name not known", id="in words"),
+        pytest.param(socket.gaierror("canary"), "no reason given", id="without words"),
+    ],
+)
+def test_f26_unknown_host(cause: Exception, reason: str) -> None:
+    """A host that is not found is said to be, also where another library wrapped its number."""
+    wrapped = OSError(errno.ENOEXEC, "canary")  # on some systems this is the number of an unknown name
+
+    fault = fault_of(caused(httpx.ConnectError("canary"), wrapped, cause))
+
+    assert fault == Fault(reason=f"the host name was not found: {reason}")
+
+
+def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    """Shake hands in memory, as far as it goes."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(back, there, server_hostname=name), server.wrap_bio(there, back, server_side=True)]
+    for end in ends * 4:
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Give a certificate authority that nobody knows."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server(authority: trustme.CA) -> ssl.SSLContext:
+    """Give a server with a certificate of that authority."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("api.example").configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("trusted", "name", "reason"),
+    [
+        pytest.param(False, "api.example", "unable to get local issuer certificate", id="an unknown authority"),
+        pytest.param(
+            True, "other.example", "Hostname mismatch, certificate is not valid for 'other.example'.", id="host"
+        ),
+    ],
+)
+def test_f26_certificates(authority: trustme.CA, server: ssl.SSLContext, trusted: bool, name: str, reason: str) -> None:
+    """A certificate that is not trusted is named as the reason, and trying again does not help."""
+    client = ssl.create_default_context()
+    if trusted:
+        authority.configure_trust(client)
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        handshake(client, server, name)
+
+    fault = fault_of(caused(httpx.ConnectError("canary"), caught.value))
+
+    assert fault == Fault(reason=f"certificate verify failed: {reason}", retryable=False)
+
+
+def test_f26_tls_that_fails_otherwise() -> None:
+    """Another failure of TLS is named, and may pass."""
+    client = ssl.create_default_context()
+    client.minimum_version = ssl.TLSVersion.TLSv1_3
+    old = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError) as caught:
+        handshake(client, old, "api.example")
+
+    fault = fault_of(caused(httpx.ConnectError("canary"), caught.value))
+
+    assert fault == Fault(reason=f"TLS failed: {caught.value.reason}")
+
+
+@pytest.mark.parametrize(
+    ("cause", "fault"),
+    [
+        pytest.param(
+            ssl.SSLCertVerificationError("canary"),
+            Fault(reason="certificate verify failed: no reason given", retryable=False),
+            id="a certificate",
+        ),
+        pytest.param(ssl.SSLError("canary"), Fault(reason="TLS failed: no reason given"), id="anything else"),
+    ],
+)
+def test_f26_tls_errors_that_others_made(cause: Exception, fault: Fault) -> None:
+    """An error of TLS that a library made itself has no reason to tell, and is one all the same."""
+    assert fault_of(caused(httpx.ConnectError("canary"), cause)) == fault
+
+
+def test_f26_reason_of_a_certificate_is_looked_for_further_down() -> None:
+    """Where a library made its own error of a certificate, the reason stands in the one below."""
+    original = ssl.SSLCertVerificationError("canary")
+    original.verify_message = "certificate has expired"
+
+    fault = fault_of(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("wrapped"), original))
+
+    assert fault == Fault(reason="certificate verify failed: certificate has expired", retryable=False)
+
+
+@pytest.mark.parametrize("loop", [1, 2, 3])
+def test_causes_that_go_round(loop: int) -> None:
+    """An error that is among its own causes is looked at once."""
+    errors: list[Exception] = [httpx.ConnectError("canary"), *(RuntimeError("canary") for _ in range(loop - 1))]
+
+    caused(*errors, errors[0])
+
+    assert fault_of(errors[0]) == HTTPX[httpx.ConnectError]
+
+
+def test_errors_that_cannot_be_hashed() -> None:
+    """An error with an equality of its own is looked at like any other."""
+
+    @attrs.define
+    class OddError(Exception):
+        """An exception that is a value."""
+
+        number: int
+
+    fault = fault_of(caused(OddError(1), OddError(1), ConnectionResetError(errno.ECONNRESET, "x")))
+
+    assert fault.reason == f"the transport failed (OddError): {os.strerror(errno.ECONNRESET)}"
+
+
+@unhurried
+@given(
+    st.lists(
+        st.sampled_from([*HTTPX, *OTHERS, ssl.SSLError, socket.gaierror]).map(raised)
+        | st.builds(OSError, st.integers() | st.text() | st.lists(st.none()), st.text())
+        | st.builds(
+            lambda error: ExceptionGroup("canary", [error]), st.builds(OSError, st.integers(0, 200), st.just("x"))
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_anything(errors: list[Exception]) -> None:
+    """Whatever a transport raises, for whatever reasons, is a fault with words of ours."""
+    fault = fault_of(caused(*errors))
+
+    assert fault.reason
+    assert "canary" not in fault.reason

@@ -1,0 +1,296 @@
+"""The token endpoint's answer: what is a usable token, and what is none."""
+
+import copy
+import json
+import math
+import pickle
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import attrs
+import hypothesis
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usergroups import Token
+from usergroups._decode import MismatchError
+from usergroups._oauth import basic_header, bearer_header, is_usable, read_token
+
+GOOD = {"access_token": "opaque.token", "expires_in": 18_000, "token_type": "Bearer", "scope": None}
+USUAL_LIFE = 600.0
+LONGEST = 16 * 1024
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def body(**changes: object) -> bytes:
+    """Give a good answer of the token endpoint, with *changes*."""
+    return json.dumps(GOOD | changes).encode()
+
+
+def without(name: str) -> bytes:
+    """Give a good answer of the token endpoint that lacks *name*."""
+    return json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
+
+
+class TestToken:
+    """What a token store is given, and gives."""
+
+    def test_it_is_a_value(self) -> None:
+        """Tokens are equal if their fields are, and nobody can change one."""
+        token = Token("canary", expires_in=60.0)
+
+        assert token == Token(access_token="canary", expires_in=60.0)
+        assert token != Token("canary", expires_in=61.0)
+        assert len({token, Token("canary", 60.0)}) == 1
+        with pytest.raises(AttributeError):
+            token.expires_in = 61.0  # type: ignore[misc]
+
+    def test_access_token_is_hidden(self) -> None:
+        """A token shows its lifetime only, alone and within something else."""
+        token = Token("canary", 60.0)
+
+        assert repr(token) == "Token(expires_in=60.0)"
+        assert "canary" not in f"{token} {[token]} {attrs.asdict(token)} {token.access_token!r}"
+        assert token.access_token == "canary"
+
+    def test_it_is_not_pickled(self) -> None:
+        """A pickle would show the access token, so there is none."""
+        with pytest.raises(TypeError, match="store its access_token and expires_in instead"):
+            pickle.dumps(Token("canary", 60.0))
+
+    @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy])
+    def test_copy_is_the_token_itself(self, again: object) -> None:
+        """What cannot change need not be copied."""
+        token = Token("canary", 60.0)
+
+        assert again(token) is token  # type: ignore[operator]
+
+    @pytest.mark.parametrize("value", [None, 5, b"canary"], ids=repr)
+    def test_what_is_no_text_stays_what_it_is(self, value: object) -> None:
+        """A store that makes a token of something else is found out: it does not become text."""
+        token = Token(value, 60.0)  # type: ignore[arg-type]
+
+        assert token.access_token is value
+        assert not is_usable(token.access_token)
+
+
+class TestHeaders:
+    """How the token endpoint and the API are shown who asks."""
+
+    def test_basic(self) -> None:
+        """The key's id and its secret go into one header, which hides them."""
+        header = basic_header("key", "secret: with a colon")
+
+        scheme, _, credentials = header.partition(" ")
+        assert (scheme, b64decode(credentials)) == ("Basic", b"key:secret: with a colon")
+        assert repr(header) == "'***'"
+
+    def test_basic_as_in_the_rfc(self) -> None:
+        """The example of RFC 7617, section 2, comes out as it is printed there."""
+        assert basic_header("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+    def test_bearer(self) -> None:
+        """The access token goes into a header, which hides it."""
+        header = bearer_header(Token("canary", 60.0))
+
+        assert header == "Bearer canary"
+        assert repr(header) == "'***'"
+
+
+class TestReadToken:
+    """The body of a 2xx of the token endpoint."""
+
+    def test_good_answer(self) -> None:
+        """A token is read with its lifetime."""
+        assert read_token(body()) == Token("opaque.token", 18_000.0)
+
+    def test_example_of_the_spec(self) -> None:
+        """The answer that the specification shows is a usable token."""
+        spec = yaml.safe_load((Path(__file__).parents[2] / "specs" / "m3ter.yaml").read_text(encoding="utf-8"))
+
+        for example in spec["components"]["schemas"]["TokenResponse"]["examples"]:
+            assert read_token(json.dumps(example).encode()).access_token == example["access_token"]
+
+    def test_unknown_fields_are_no_matter(self) -> None:
+        """An endpoint may say more than it is asked for."""
+        assert read_token(body(refresh_token="r", id_token=[])).access_token == "opaque.token"
+
+    @pytest.mark.parametrize(
+        ("value", "life"),
+        [
+            pytest.param(3600, 3600.0, id="a whole number"),
+            pytest.param("3600", 3600.0, id="digits"),
+            pytest.param("3600.5", 3600.5, id="digits and a fraction"),
+            pytest.param(3600.0, 3600.0, id="a number with a fraction"),
+            pytest.param(1e300, 1e300, id="a very long life"),
+            pytest.param(0.5, 0.5, id="a very short life"),
+            pytest.param(None, USUAL_LIFE, id="null"),
+        ],
+    )
+    def test_f11_good_lives(self, value: object, life: float) -> None:
+        """A lifetime is a number, or the digits of one."""
+        token = read_token(body(expires_in=value))
+
+        assert token.expires_in == life
+        assert type(token.expires_in) is float
+
+    def test_f11_no_life_is_ten_minutes(self) -> None:
+        """Where the endpoint does not say how long a token lives, it is taken to be ten minutes."""
+        assert read_token(without("expires_in")).expires_in == USUAL_LIFE
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "0",
+            "-1",
+            "true",
+            "false",
+            '"abc"',
+            '"1_000"',
+            '"0"',
+            '""',
+            '" 5"',
+            '"5\\n"',
+            '"1e3"',
+            '"inf"',
+            '"-5"',
+            '"5."',
+            '"\uff15"',
+            '"999999999999999999999"',
+            "-0.0",
+            "1e400",
+            pytest.param("1" + "0" * 400, id="a number of 401 digits"),
+            "[]",
+            "[5]",
+            "{}",
+        ],
+    )
+    def test_f11_bad_lives(self, value: str) -> None:
+        """No other lifetime is taken, least of all "for ever"."""
+        document = f'{{"access_token": "canary", "expires_in": {value}}}'.encode()
+
+        with pytest.raises(MismatchError) as caught:
+            read_token(document)
+
+        assert caught.value.json_path == "$.expires_in"
+
+    @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", pytest.param("1" * 5000, id="5,000 digits")])
+    def test_f11_lives_that_are_no_json(self, value: str) -> None:
+        """What JSON has no number for, or Python none that it would read, is no lifetime."""
+        with pytest.raises(MismatchError, match="it is not JSON"):
+            read_token(f'{{"access_token": "canary", "expires_in": {value}}}'.encode())
+
+    @unhurried
+    @given(json_values)
+    def test_f11_any_life(self, value: object) -> None:
+        """Whatever the endpoint says, a token's life is a positive, finite number of seconds."""
+        try:
+            life = read_token(body(expires_in=value)).expires_in
+        except MismatchError:
+            return
+
+        assert 0 < life < math.inf
+        assert value is None or life == float(value)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("value", ["a", "~!", "x" * LONGEST], ids=["a letter", "signs", "16 KiB"])
+    def test_f14_good_tokens(self, value: str) -> None:
+        """Any visible ASCII that fits into a header is a token."""
+        assert read_token(body(access_token=value)).access_token == value
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            pytest.param(None, id="null"),
+            pytest.param("", id="empty"),
+            pytest.param(5, id="a number"),
+            pytest.param(["canary"], id="a list"),
+            pytest.param("canary\r\nX: y", id="a line end"),
+            pytest.param("canary\n", id="a line end after it"),
+            pytest.param("can ary", id="a space"),
+            pytest.param("canary\0", id="NUL"),
+            pytest.param("canarý", id="not ASCII"),
+            pytest.param("canary\ud800", id="a lone surrogate"),
+            pytest.param("x" * (LONGEST + 1), id="above 16 KiB"),
+        ],
+    )
+    def test_f14_bad_tokens(self, value: object) -> None:
+        """What a header cannot carry is no token, and is not shown."""
+        with pytest.raises(MismatchError) as caught:
+            read_token(body(access_token=value))
+
+        assert caught.value.json_path == "$.access_token"
+        assert "canary" not in repr(caught.value)
+        assert not is_usable(value)
+
+    def test_f14_no_token(self) -> None:
+        """An answer without a token is none."""
+        with pytest.raises(MismatchError) as caught:
+            read_token(without("access_token"))
+
+        assert caught.value.json_path == "$.access_token"
+
+    @pytest.mark.parametrize("value", ["bearer", "BEARER", "Bearer", None], ids=repr)
+    def test_f15_good_types(self, value: object) -> None:
+        """Bearer is Bearer in any case of letters, and goes without saying."""
+        assert read_token(body(token_type=value)).access_token == "opaque.token"
+
+    def test_f15_no_type(self) -> None:
+        """A token of which no type is told is a bearer token."""
+        assert read_token(without("token_type")).access_token == "opaque.token"
+
+    @pytest.mark.parametrize("value", ["mac", "", "Bearer ", "N_A", 5, ["Bearer"], {}, True], ids=repr)
+    def test_f15_bad_types(self, value: object) -> None:
+        """A token of another type is none that can be used."""
+        with pytest.raises(MismatchError, match="it is not Bearer") as caught:
+            read_token(body(token_type=value))
+
+        assert caught.value.json_path == "$.token_type"
+
+    @pytest.mark.parametrize(
+        ("document", "path", "reason"),
+        [
+            pytest.param(b"<html>canary</html>", "$", "it is not JSON", id="HTML"),
+            pytest.param(b"", "$", "it is empty", id="empty"),
+            pytest.param(b"null", "$", "it is not a JSON object", id="null"),
+            pytest.param(b'["canary"]', "$", "it is not a JSON object", id="a list"),
+            pytest.param(b'"canary"', "$", "it is not a JSON object", id="text"),
+            pytest.param(b'{"error": "invalid_client"}', "$.access_token", "it is missing", id="an error"),
+            pytest.param(b"{}", "$.access_token", "it is missing", id="an empty object"),
+            pytest.param(b"[" * 200_000, "$", "it is nested too deeply", id="very deep"),
+        ],
+    )
+    def test_f16_no_answer_at_all(self, document: bytes, path: str, reason: str) -> None:
+        """A 2xx that holds no token says so, and does not show what it holds."""
+        with pytest.raises(MismatchError, match=reason) as caught:
+            read_token(document)
+
+        assert caught.value.json_path == path
+        assert "canary" not in repr(caught.value)
+
+    @unhurried
+    @given(
+        st.binary()
+        | json_values.map(lambda value: json.dumps(value).encode())
+        | st.fixed_dictionaries({}, optional={name: json_values | st.just(value) for name, value in GOOD.items()}).map(
+            lambda value: json.dumps(value).encode()
+        )
+    )
+    def test_f16_anything(self, document: bytes) -> None:
+        """Any body is a token that can be used, or a `MismatchError`."""
+        try:
+            token = read_token(document)
+        except MismatchError:
+            return
+
+        assert re.fullmatch(r"[!-~]{1,16384}", token.access_token)
+        assert 0 < token.expires_in < math.inf

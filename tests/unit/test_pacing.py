@@ -1,0 +1,323 @@
+"""Pacing: the gate before the wire, first come first served, and the rate at which requests start."""
+
+import asyncio
+import random
+
+import pytest
+
+from rig.clock import FakeClock
+from usergroups._ambient import Ambient
+from usergroups._pacing import Pacer, Rate
+
+
+def pacer(clock: FakeClock, *, limit: int = 1, per_second: float | None = None, rate: Rate | None = None) -> Pacer:
+    """Make a gate for *limit* requests at once, and *per_second* of them."""
+    ambient = Ambient(clock=clock, sleep=clock.sleep)
+    return Pacer(limit, rate or Rate(per_second, ambient), ambient)
+
+
+async def fill(gate: Pacer, places: int) -> None:
+    """Take *places* of the gate's places."""
+    for _ in range(places):
+        await gate.enter()
+
+
+class TestGate:
+    """At most so many requests at once."""
+
+    async def test_places_are_free_at_first(self, clock: FakeClock) -> None:
+        """Whoever finds a free place enters at once."""
+        gate = pacer(clock, limit=3)
+
+        await fill(gate, 3)
+
+        assert gate.in_flight == 3
+        assert gate.waiting == 0
+
+    async def test_full_gate_lets_nobody_in(self, clock: FakeClock) -> None:
+        """Where all places are taken, a caller waits until one is given back."""
+        gate = pacer(clock, limit=2)
+        await fill(gate, 2)
+
+        caller = asyncio.create_task(gate.enter())
+        await clock.settle()
+        waited = not caller.done()
+        gate.leave()
+        await caller
+
+        assert waited
+        assert gate.in_flight == 2
+
+    async def test_first_come_first_served(self, clock: FakeClock) -> None:
+        """Callers enter in the order in which they came."""
+        gate = pacer(clock)
+        await gate.enter()
+        entered: list[int] = []
+
+        async def caller(number: int) -> None:
+            await gate.enter()
+            entered.append(number)
+            gate.leave()
+
+        callers = [asyncio.create_task(caller(number)) for number in range(100)]
+        await clock.settle()
+        gate.leave()
+        await asyncio.gather(*callers)
+
+        assert entered == [*range(100)]
+
+    async def test_newcomer_does_not_overtake(self, clock: FakeClock) -> None:
+        """A place that is given back belongs to whoever waits for it, not to whoever comes in that moment."""
+        gate = pacer(clock)
+        await gate.enter()
+        waiting = asyncio.create_task(gate.enter())
+        await clock.settle()
+
+        gate.leave()
+        newcomer = asyncio.create_task(gate.enter())
+        await clock.settle()
+
+        assert waiting.done()
+        assert not newcomer.done()
+        newcomer.cancel()
+
+    async def test_never_more_than_the_limit(self, clock: FakeClock) -> None:
+        """Five hundred callers at once: all are served, and never more than the limit at a time."""
+        clock.autopilot = True
+        gate = pacer(clock, limit=16)
+        most = 0
+
+        async def caller() -> None:
+            nonlocal most
+            await gate.enter()
+            most = max(most, gate.in_flight)
+            await clock.sleep(0.01)
+            gate.leave()
+
+        await asyncio.gather(*(caller() for _ in range(500)))
+
+        assert most == 16
+        assert (gate.in_flight, gate.waiting) == (0, 0)
+
+    async def test_waiting_counts_those_in_line_and_at_the_head(self, clock: FakeClock) -> None:
+        """One can see how many wait."""
+        gate = pacer(clock)
+        await gate.enter()
+        callers = [asyncio.create_task(gate.enter()) for _ in range(3)]
+
+        await clock.settle()
+
+        assert gate.waiting == 3
+        for one in callers:
+            one.cancel()
+        await clock.settle()
+        assert gate.waiting == 0
+
+    async def test_f70_cancelled_waiters_cost_nothing(self, clock: FakeClock) -> None:
+        """Of 100,000 waiters all but ten are cancelled: those ten enter in their order, and no place is lost."""
+        gate = pacer(clock)
+        await gate.enter()
+        entered: list[asyncio.Task[None]] = []
+        callers = [asyncio.create_task(gate.enter()) for _ in range(100_000)]
+        await asyncio.sleep(0)
+        stay = callers[7::10_000]
+        for one in stay:
+            one.add_done_callback(entered.append)
+
+        for one in set(callers).difference(stay):
+            one.cancel()
+        for _ in stay:
+            await clock.settle()
+            gate.leave()
+        await clock.settle()
+        gate.leave()
+
+        assert entered == stay
+        assert (gate.in_flight, gate.waiting) == (0, 0)
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_cancel_in_the_moment_of_being_called(self, clock: FakeClock, turns: int) -> None:
+        """A caller that is cancelled as its turn comes passes it on, whichever comes first."""
+        gate = pacer(clock)
+        await gate.enter()
+        head, called, next_one = (asyncio.create_task(gate.enter()) for _ in range(3))
+        await clock.settle()
+
+        gate.leave()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        called.cancel()
+        await clock.settle()
+
+        assert head.done()
+        gate.leave()
+        await clock.settle()
+        assert next_one.done()
+        assert (gate.in_flight, gate.waiting) == (1, 0)
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_cancel_at_the_head(self, clock: FakeClock, turns: int) -> None:
+        """The caller at the head that is cancelled as a place comes free leaves the place to the next one."""
+        gate = pacer(clock)
+        await gate.enter()
+        head = asyncio.create_task(gate.enter())
+        next_one = asyncio.create_task(gate.enter())
+        await clock.settle()
+
+        gate.leave()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        head.cancel()
+        await clock.settle()
+        if not head.cancelled():
+            gate.leave()
+            await clock.settle()
+
+        assert next_one.done()
+        assert (gate.in_flight, gate.waiting) == (1, 0)
+
+    async def test_cancel_of_all_in_line_at_once(self, clock: FakeClock) -> None:
+        """When the head enters as everyone behind it is cancelled, the gate is free for whoever comes then."""
+        gate = pacer(clock, limit=2)
+        await fill(gate, 2)
+        head, *others = [asyncio.create_task(gate.enter()) for _ in range(4)]
+        await clock.settle()
+
+        gate.leave()
+        for one in others:
+            one.cancel()
+        await clock.settle()
+        gate.leave()
+
+        await gate.enter()
+        assert head.done()
+        assert (gate.in_flight, gate.waiting) == (2, 0)
+
+    @pytest.mark.parametrize("seed", range(20))
+    async def test_storm(self, clock: FakeClock, seed: int) -> None:
+        """Whoever comes, works, and is cancelled at random: the gate keeps its places and its order."""
+        clock.autopilot = True
+        dice = random.Random(seed)
+        gate = pacer(clock, limit=3, per_second=dice.choice([None, 1000.0]))
+        entered: list[int] = []
+
+        async def caller(number: int) -> None:
+            await gate.enter()
+            entered.append(number)
+            assert gate.in_flight <= 3
+            try:
+                await clock.sleep(dice.random() / 100)
+            finally:
+                gate.leave()
+
+        callers: list[asyncio.Task[None]] = []
+        for number in range(300):
+            callers.append(asyncio.create_task(caller(number)))
+            if dice.random() < 0.5:
+                dice.choice(callers).cancel()
+            for _ in range(dice.randrange(3)):
+                await asyncio.sleep(0)
+        await asyncio.wait(callers)
+
+        assert entered == sorted(entered)
+        assert (gate.in_flight, gate.waiting) == (0, 0)
+
+
+class TestRate:
+    """At most so many starts a second."""
+
+    async def starts(self, gate: Pacer, clock: FakeClock, count: int) -> list[float]:
+        """Give the seconds, from the first on, at which *count* callers that come at once start."""
+        clock.autopilot = True
+        at: list[float] = []
+
+        async def caller() -> None:
+            await gate.enter()
+            at.append(clock())
+            gate.leave()
+
+        await asyncio.gather(*(caller() for _ in range(count)))
+        return [one - at[0] for one in at]
+
+    async def test_no_rate_no_wait(self, clock: FakeClock) -> None:
+        """Without a rate everyone starts at once."""
+        gate = pacer(clock, limit=10)
+
+        assert await self.starts(gate, clock, 100) == [0.0] * 100
+
+    async def test_starts_are_spread(self, clock: FakeClock) -> None:
+        """A thousand callers at once start in even steps; 50 ms are all that is made up for."""
+        gate = pacer(clock, limit=1000, per_second=50.0)
+
+        at = await self.starts(gate, clock, 1000)
+
+        assert at[:3] == pytest.approx([0.0, 0.0, 0.0])
+        assert at[3:] == pytest.approx([0.01 + 0.02 * n for n in range(997)])
+
+    async def test_no_second_holds_more_than_the_rate_and_the_catch_up(self, clock: FakeClock) -> None:
+        """No window of a second holds more starts than the rate, and what 50 ms are worth."""
+        gate = pacer(clock, limit=1000, per_second=50.0)
+
+        at = await self.starts(gate, clock, 500)
+
+        assert max(sum(begin <= one < begin + 1.0 for one in at) for begin in at) <= 50 + 3
+
+    async def test_long_pause_earns_no_burst(self, clock: FakeClock) -> None:
+        """A client that was idle for an hour does not start with an hour's worth of requests."""
+        gate = pacer(clock, limit=1000, per_second=50.0)
+        await self.starts(gate, clock, 3)
+        await clock.advance(3600.0)
+
+        at = await self.starts(gate, clock, 10)
+
+        assert sum(one < 0.005 for one in at) == 3
+
+    async def test_late_wakes_lose_nothing(self, clock: FakeClock) -> None:
+        """Sleeps that end late, as those of a busy event loop do, do not lower the rate."""
+
+        async def sleep_late(seconds: float) -> None:
+            await clock.sleep(seconds + 0.015)
+
+        ambient = Ambient(clock=clock, sleep=sleep_late)
+        gate = Pacer(1000, Rate(500.0, ambient), ambient)
+
+        at = await self.starts(gate, clock, 1000)
+
+        assert at[-1] == pytest.approx(2.0, abs=0.1)
+
+    async def test_early_wake_does_not_break_the_rate(self, clock: FakeClock) -> None:
+        """A sleep that ends a little early is slept on."""
+
+        async def sleep_short(seconds: float) -> None:
+            await clock.sleep(seconds * 0.9 if seconds > 0.001 else seconds)
+
+        ambient = Ambient(clock=clock, sleep=sleep_short)
+        gate = Pacer(1000, Rate(10.0, ambient), ambient)
+
+        at = await self.starts(gate, clock, 11)
+
+        assert at[-1] >= 1.0 - 0.05
+
+    async def test_rate_is_shared_by_the_loops_of_a_client(self, clock: FakeClock) -> None:
+        """Two gates with one rate start no more than one would."""
+        ambient = Ambient(clock=clock, sleep=clock.sleep)
+        rate = Rate(10.0, ambient)
+        one, other = pacer(clock, limit=100, rate=rate), pacer(clock, limit=100, rate=rate)
+        began = clock()
+
+        await asyncio.gather(self.starts(one, clock, 50), self.starts(other, clock, 50))
+
+        assert clock() - began == pytest.approx(9.85)
+
+    async def test_cancel_before_the_free_moment_does_not_use_it_up(self, clock: FakeClock) -> None:
+        """A caller that is cancelled while it waits for its moment leaves it to the next one."""
+        gate = pacer(clock, limit=10, per_second=1.0)
+        await gate.enter()
+        head, next_one = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
+        await clock.settle()
+
+        head.cancel()
+        await clock.advance(1.0)
+
+        assert next_one.done()
+        assert (gate.in_flight, gate.waiting) == (2, 0)

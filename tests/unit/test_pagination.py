@@ -1,0 +1,542 @@
+"""AsyncPager: lists that arrive a page at a time, from a fake server of pages."""
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rig.clock import FakeClock
+from usergroups import AsyncPager, ConfigurationError, Page, PaginationError, ServerError, UserGroupsError
+
+ASKED = {"method": "GET", "path": "/organizations/org-1/users/u/usergroups"}
+
+Pages = Mapping[str | None, Page[int]]
+
+
+class Server:
+    """A server of *pages*, by the token that asks for each: counts what it is asked, and fails on demand."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+        self.asked: list[str | None] = []
+        self.fails_in = 0  # requests, the failing one included; 0 means never
+        self.goes = asyncio.Event()
+        self.goes.set()
+
+    async def __call__(self, token: str | None) -> Page[int]:
+        """Give the page that *token* asks for."""
+        self.asked.append(token)
+        self.fails_in -= 1
+        if self.fails_in == 0:
+            raise ServerError("try later", status_code=503)
+        await self.goes.wait()
+        await asyncio.sleep(0)
+        return self.pages[token]
+
+    def pager(self, *, next_token: str | None = None, prefetch: bool = False) -> AsyncPager[int]:
+        """Make a pager over these pages."""
+        return AsyncPager(self, asked=lambda: ASKED, next_token=next_token, prefetch=prefetch)
+
+
+def pages_of(*sizes: int, back_to: int | None = None) -> dict[str | None, Page[int]]:
+    """Make pages of these *sizes* with items 0, 1, 2, ...; the token of the last leads *back_to* one, or nowhere."""
+    numbers = iter(range(sum(sizes)))
+    names = [None, *(f"token-{n}" for n in range(1, len(sizes)))]
+    last = None if back_to is None else f"token-{back_to}"
+    return {
+        name: Page(tuple(next(numbers) for _ in range(size)), following)
+        for name, size, following in zip(names, sizes, [*names[1:], last], strict=True)
+    }
+
+
+async def read(pager: AsyncPager[int]) -> tuple[list[int], Exception | None]:
+    """Read *pager* to its end, and give the items and the error that it ended with."""
+    items: list[int] = []
+    try:
+        async for item in pager:
+            items.append(item)  # noqa: PERF401  # an error must not take the items along
+    except UserGroupsError as error:
+        return items, error
+    return items, None
+
+
+def others() -> set["asyncio.Task[object]"]:
+    """Give the tasks that there are beside this one."""
+    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+
+
+both = pytest.mark.parametrize("prefetch", [False, True], ids=["plain", "prefetch"])
+
+
+class TestReading:
+    """What a reader gets."""
+
+    @both
+    async def test_items_of_all_pages_in_order(self, prefetch: bool) -> None:
+        """Reading a pager gives the items of all pages in their order, and asks for each page once."""
+        server = Server(pages_of(2, 1, 3))
+
+        items = [item async for item in server.pager(prefetch=prefetch)]
+
+        assert items == [0, 1, 2, 3, 4, 5]
+        assert server.asked == [None, "token-1", "token-2"]
+
+    @both
+    async def test_nothing_is_asked_for_before_it_is_read(self, prefetch: bool) -> None:
+        """Making a pager costs no request, nor do its `pages()` before the first one is read."""
+        server = Server(pages_of(1))
+
+        server.pager(prefetch=prefetch).pages()
+        await asyncio.sleep(0)
+
+        assert server.asked == []
+
+    async def test_page_is_asked_for_when_it_is_needed(self) -> None:
+        """The second page is not asked for before the items of the first have been read."""
+        server = Server(pages_of(2, 2))
+        items = aiter(server.pager())
+
+        await anext(items)
+        await anext(items)
+
+        assert server.asked == [None]
+
+    @both
+    async def test_reading_again_starts_again(self, prefetch: bool) -> None:
+        """A pager can be read more than once, each time from its beginning."""
+        pager = Server(pages_of(2, 2)).pager(prefetch=prefetch)
+
+        twice = [[item async for item in pager] for _ in range(2)]
+
+        assert twice == [[0, 1, 2, 3]] * 2
+
+    async def test_two_readers_do_not_disturb_each_other(self) -> None:
+        """A pager that is read twice at once gives each reader everything."""
+        pager = Server(pages_of(2, 2, 2)).pager(prefetch=True)
+
+        both_read = await asyncio.gather(pager.collect(), pager.collect())
+
+        assert both_read == [[0, 1, 2, 3, 4, 5]] * 2
+
+    async def test_pages(self) -> None:
+        """`pages()` gives each page with the token that asks for the next one, None on the last."""
+        pager = Server(pages_of(2, 0, 1)).pager()
+
+        pages = [page async for page in pager.pages()]
+
+        assert pages == [Page((0, 1), "token-1"), Page((), "token-2"), Page((2,), None)]
+
+    @both
+    async def test_f55_empty_pages_are_gone_over(self, prefetch: bool) -> None:
+        """Ninety-seven empty pages before the first item are no end of the list."""
+        server = Server(pages_of(*[0] * 97, 3, 0, 2))
+
+        assert await server.pager(prefetch=prefetch).collect() == [0, 1, 2, 3, 4]
+        assert len(server.asked) == 100
+
+    @both
+    async def test_f59_resuming_gives_exactly_the_rest(self, prefetch: bool) -> None:
+        """After a failure on page 50, the last page's token leads to everything that is still missing."""
+        server = Server(pages_of(*[3] * 60))
+        server.fails_in = 50
+        delivered: list[Page[int]] = []
+
+        async def deliver() -> None:
+            async for page in server.pager(prefetch=prefetch).pages():
+                delivered.append(page)  # noqa: PERF401  # an error must not take the pages along
+
+        with pytest.raises(ServerError):
+            await deliver()
+        rest = await server.pager(prefetch=prefetch, next_token=delivered[-1].next_token).collect()
+
+        assert [item for page in delivered for item in page.items] + rest == [*range(180)]
+
+    async def test_f62_long_listing_takes_little_memory(self) -> None:
+        """A listing of 100,000 pages remembers its tokens in less than 10 MiB, and keeps no earlier page."""
+        last = 99_999
+
+        async def fetch(token: str | None) -> Page[bytes]:
+            number = int(token or 0)
+            return Page((bytes(1000),), None if number == last else f"{number + 1:0200}")
+
+        tracemalloc.start()
+        count = 0
+        async for _ in AsyncPager(fetch).pages():
+            count += 1
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert count == 100_000
+        assert peak < 10 * 1024 * 1024
+
+
+class TestRepeatedToken:
+    """A token that comes round again would make a listing endless."""
+
+    @pytest.mark.parametrize(
+        ("sizes", "back_to"),
+        [
+            pytest.param([1, 1], 1, id="A to A"),
+            pytest.param([1, 1, 1], 1, id="A to B to A"),
+            pytest.param([1, 0, 2, 1], 2, id="into the middle"),
+            pytest.param([1] * 1001, 1, id="a cycle of a thousand"),
+        ],
+    )
+    @both
+    async def test_f56_everything_once_and_then_an_error(self, sizes: list[int], back_to: int, prefetch: bool) -> None:
+        """The page with the repeated token is delivered, then comes an error; every page is asked for once."""
+        server = Server(pages_of(*sizes, back_to=back_to))
+
+        items, error = await read(server.pager(prefetch=prefetch))
+
+        assert isinstance(error, PaginationError)
+        assert items == [*range(sum(sizes))]
+        assert len(server.asked) == len(sizes)
+        assert not others()
+
+    @both
+    async def test_f56_token_that_a_listing_was_resumed_with_counts(self, prefetch: bool) -> None:
+        """Coming back to the token that the listing began with is a repetition too."""
+        server = Server(pages_of(1, 1, 1, back_to=1))
+
+        items, error = await read(server.pager(next_token="token-1", prefetch=prefetch))
+
+        assert isinstance(error, PaginationError)
+        assert items == [1, 2]
+        assert server.asked == ["token-1", "token-2"]
+
+    async def test_error_says_what_was_asked(self) -> None:
+        """The error names the request and the place of the token, and not the token."""
+        server = Server(pages_of(1, 1, back_to=1))
+
+        with pytest.raises(PaginationError) as caught:
+            await server.pager().collect()
+
+        assert str(caught.value) == (
+            "GET /organizations/org-1/users/u/usergroups answered 200 OK, but not as specified:"
+            " the page token has been used before in this listing (at $.nextToken)"
+        )
+        assert caught.value.json_path == "$.nextToken"
+
+    async def test_error_of_a_pager_of_ones_own(self) -> None:
+        """A pager over a function of one's own raises the same error, which then says no more than it knows."""
+        server = Server(pages_of(1, 1, back_to=1))
+
+        with pytest.raises(PaginationError, match="has been used before") as caught:
+            await AsyncPager(server).collect()
+
+        assert (caught.value.method, caught.value.path) == ("", "")
+
+    @settings(max_examples=100, derandomize=True, deadline=None)
+    @given(sizes=st.lists(st.integers(0, 3), min_size=2, max_size=30), data=st.data(), prefetch=st.booleans())
+    def test_f56_any_cycle(self, sizes: list[int], data: st.DataObject, prefetch: bool) -> None:
+        """Whatever the pages hold and wherever the last one leads back to, every item comes once, then the error."""
+        server = Server(pages_of(*sizes, back_to=data.draw(st.integers(1, len(sizes) - 1))))
+
+        items, error = asyncio.run(read(server.pager(prefetch=prefetch)))
+
+        assert isinstance(error, PaginationError)
+        assert items == [*range(sum(sizes))]
+        assert len(server.asked) == len(sizes)
+
+
+class TestPrefetch:
+    """The next page is fetched while the caller works on this one."""
+
+    async def test_next_page_is_asked_for_while_the_caller_works(self, clock: FakeClock) -> None:
+        """When the caller comes back from its work on one page, the next is there."""
+        server = Server(pages_of(1, 1, 1))
+        pages = server.pager(prefetch=True).pages()
+
+        await anext(pages)
+        await clock.settle()
+        asked = list(server.asked)
+        await anext(pages)
+
+        assert asked == [None, "token-1"]
+        await pages.aclose()
+
+    async def test_one_page_ahead_at_most(self, clock: FakeClock) -> None:
+        """A caller who takes its time does not find the whole list fetched."""
+        server = Server(pages_of(*[1] * 10))
+        pages = server.pager(prefetch=True).pages()
+
+        await anext(pages)
+        await clock.settle()
+
+        assert len(server.asked) == 2
+        await pages.aclose()
+
+    async def test_failure_comes_in_its_place(self, clock: FakeClock) -> None:
+        """A failure of the next page is raised after this page's items, not in the middle of them."""
+        server = Server(pages_of(3, 3))
+        server.fails_in = 2
+        pages = server.pager(prefetch=True).pages()
+
+        first = await anext(pages)
+        await clock.settle()
+        with pytest.raises(ServerError):
+            await anext(pages)
+
+        assert first.items == (0, 1, 2)
+
+    async def test_failure_that_nobody_waits_for_is_quiet(self, clock: FakeClock) -> None:
+        """A caller who leaves before the failed page hears nothing of it, and neither does the log."""
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        server = Server(pages_of(3, 3))
+        server.fails_in = 2
+
+        async with aclosing(server.pager(prefetch=True).pages()) as pages:
+            await anext(pages)
+            await clock.settle()
+        gc.collect()
+
+        assert complaints == []
+
+
+async def leave_by_break(pager: AsyncPager[int]) -> None:
+    """Leave the loop over a pager by `break`."""
+    async for _ in pager:
+        break
+
+
+async def leave_by_exception(pager: AsyncPager[int]) -> None:
+    """Leave the loop over a pager by an exception."""
+    with suppress(LookupError):
+        async for _ in pager:
+            raise LookupError
+
+
+async def leave_pages_by_break(pager: AsyncPager[int]) -> None:
+    """Leave the loop over the pages of a pager by `break`."""
+    async for _ in pager.pages():
+        break
+
+
+async def leave_by_limit(pager: AsyncPager[int]) -> None:
+    """Collect less than there is."""
+    await pager.collect(limit=1)
+
+
+async def leave_by_cancel(pager: AsyncPager[int]) -> None:
+    """Be cancelled in the middle of the loop."""
+
+    async def read() -> None:
+        async for _ in pager:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(read())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+class TestLeaving:
+    """Leaving the loop early leaves nothing behind."""
+
+    @pytest.mark.parametrize(
+        "leave",
+        [leave_by_break, leave_by_exception, leave_pages_by_break, leave_by_limit, leave_by_cancel],
+        ids=["break", "exception", "break of pages", "limit", "cancel"],
+    )
+    @both
+    async def test_f61_no_task_and_one_page_in_vain(
+        self, clock: FakeClock, leave: Callable[[AsyncPager[int]], "asyncio.Future[None]"], prefetch: bool
+    ) -> None:
+        """However the loop is left, no task stays, and one page at most was asked for in vain."""
+        server = Server(pages_of(*[2] * 10))
+
+        await leave(server.pager(prefetch=prefetch))
+        await clock.settle()
+
+        assert not others()
+        assert len(server.asked) <= 1 + prefetch
+
+    @both
+    async def test_f61_cancel_while_a_page_is_on_its_way(self, clock: FakeClock, prefetch: bool) -> None:
+        """A caller who is cancelled while it waits for a page takes the request along."""
+        server = Server(pages_of(1, 1, 1))
+        pages = server.pager(prefetch=prefetch).pages()
+        await anext(pages)
+        server.goes.clear()
+        waiting = asyncio.ensure_future(anext(pages))
+        await clock.settle()
+
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+        assert not others()
+        assert server.asked == [None, "token-1"]
+
+    async def test_closing_waits_for_the_prefetch_to_end(self, clock: FakeClock) -> None:
+        """Once `pages()` is closed, the page that was on its way is so no more."""
+        server = Server(pages_of(1, 1))
+        pages = server.pager(prefetch=True).pages()
+        await anext(pages)
+        server.goes.clear()
+        await clock.settle()
+
+        await pages.aclose()
+
+        assert not others()
+
+
+class TestCollect:
+    """`collect()` and `first()`: a list, or its beginning, in one call."""
+
+    @pytest.mark.parametrize(
+        ("limit", "items", "requests"),
+        [
+            pytest.param(None, [0, 1, 2, 3, 4], 3, id="all"),
+            pytest.param(0, [], 0, id="nothing"),
+            pytest.param(1, [0], 1, id="a part of a page"),
+            pytest.param(2, [0, 1], 1, id="a page"),
+            pytest.param(3, [0, 1, 2], 2, id="more than a page"),
+            pytest.param(5, [0, 1, 2, 3, 4], 3, id="as many as there are"),
+            pytest.param(100, [0, 1, 2, 3, 4], 3, id="more than there are"),
+        ],
+    )
+    async def test_limit(self, limit: int | None, items: list[int], requests: int) -> None:
+        """`collect(limit)` gives at most so many items, and asks for no page that it does not need."""
+        server = Server(pages_of(2, 2, 1))
+
+        assert await server.pager().collect(limit=limit) == items
+        assert len(server.asked) == requests
+
+    @pytest.mark.parametrize("limit", [-1, 1.0, True, "5", float("nan"), float("inf")])
+    async def test_f82_bad_limit(self, limit: int) -> None:
+        """A limit that is no whole number from 0 on is an error before any request."""
+        server = Server(pages_of(1))
+
+        with pytest.raises(ConfigurationError, match="limit must be"):
+            await server.pager().collect(limit)
+
+        assert server.asked == []
+
+    async def test_first(self) -> None:
+        """`first()` gives the first item, wherever its page is, and asks for no page after that."""
+        server = Server(pages_of(0, 0, 2, 2))
+
+        assert await server.pager().first() == 0
+        assert len(server.asked) == 3
+
+    async def test_first_of_nothing(self) -> None:
+        """`first()` gives None where the list is empty."""
+        assert await Server(pages_of(0, 0)).pager().first() is None
+
+
+@settings(max_examples=60, stateful_step_count=20, derandomize=True, deadline=None)
+class Listing(RuleBasedStateMachine):
+    """A reader of pages who meets failures, leaves, is cancelled and resumes: it gets every item exactly once."""
+
+    @initialize(sizes=st.lists(st.integers(0, 3), min_size=1, max_size=12), prefetch=st.booleans())
+    def begin(self, sizes: list[int], prefetch: bool) -> None:
+        """Make a server of pages, some of them empty, and begin to read."""
+        self.loop = asyncio.new_event_loop()
+        self.server = Server(pages_of(*sizes))
+        self.prefetch = prefetch
+        self.everything = [*range(sum(sizes))]
+        self.read: list[int] = []
+        self.next_token: str | None = None
+        self.ended = False
+        self.pages = self.begun()
+
+    def begun(self) -> AsyncGenerator[Page[int], None]:
+        """Begin a listing where the last one that was delivered ends."""
+        pager = self.server.pager(next_token=self.next_token, prefetch=self.prefetch)
+        return pager.pages()
+
+    async def take(self) -> None:
+        """Take the next page, or find out that there is none; begin anew after a failure."""
+        try:
+            page = await anext(self.pages)
+        except StopAsyncIteration:
+            self.ended = True
+        except ServerError:
+            self.pages = self.begun()
+        else:
+            self.read += page.items
+            self.next_token = page.next_token
+            self.ended = page.next_token is None
+
+    @precondition(lambda self: not self.ended)
+    @rule()
+    def next_page(self) -> None:
+        """Take a page."""
+        self.loop.run_until_complete(self.take())
+
+    @rule(requests=st.integers(1, 3))
+    def fail_soon(self, requests: int) -> None:
+        """Let one of the next requests fail."""
+        self.server.fails_in = requests
+
+    @precondition(lambda self: not self.ended)
+    @rule(prefetch=st.booleans())
+    def leave_and_resume(self, prefetch: bool) -> None:
+        """Close the listing, and go on with another one, from the last token."""
+        self.loop.run_until_complete(self.pages.aclose())
+        self.prefetch = prefetch
+        self.pages = self.begun()
+
+    @precondition(lambda self: not self.ended)
+    @rule(turns=st.integers(0, 4))
+    def cancel_and_resume(self, turns: int) -> None:
+        """Be cancelled at some turn of taking a page; what was not delivered is still to come."""
+
+        async def cancelled() -> None:
+            task = asyncio.create_task(self.take())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            if task.cancelled():
+                await self.pages.aclose()
+                self.pages = self.begun()
+
+        self.loop.run_until_complete(cancelled())
+
+    @precondition(lambda self: not self.ended)
+    @rule(turns=st.integers(0, 5))
+    def work(self, turns: int) -> None:
+        """Work on the page for a while, as a prefetch goes on."""
+
+        async def working() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(working())
+
+    @invariant()
+    def in_order_and_once(self) -> None:
+        """Find that what was read is the beginning of everything."""
+        assert self.read == self.everything[: len(self.read)]
+
+    @invariant()
+    def one_request_at_most_is_under_way(self) -> None:
+        """Find nothing but one prefetch beside the reader."""
+        assert len(asyncio.all_tasks(self.loop)) <= self.prefetch
+
+    def teardown(self) -> None:
+        """Read to the end: everything has come, and nothing is left."""
+        self.server.fails_in = 0
+        while not self.ended:
+            self.loop.run_until_complete(self.take())
+        self.loop.run_until_complete(self.pages.aclose())
+        tasks = asyncio.all_tasks(self.loop)
+        self.loop.close()
+
+        assert self.read == self.everything
+        assert not tasks
+
+
+TestListing = Listing.TestCase

@@ -1,0 +1,348 @@
+"""The rig's smaller tools: heartbeat, tally, step-cancel explorer, storms, and the look into a client."""
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from random import Random
+
+import httpx
+import pytest
+
+from rig.cancel import Cut, explore
+from rig.heartbeat import Heartbeat
+from rig.inspect import gates, idle_connections, in_flight, pool_slots, pools, waiting
+from rig.script import Gate, answer, drip, head, hold
+from rig.server import FaultServer
+from rig.storm import storm
+from rig.tally import Tally
+from rig.turns import Turns
+
+
+async def test_heartbeat_notices_a_stuck_loop() -> None:
+    """What blocks the loop shows as a gap; a loop that only waits has none."""
+    async with Heartbeat() as calm:
+        await asyncio.sleep(0.1)
+    async with Heartbeat() as stuck:
+        await asyncio.sleep(0.02)
+        time.sleep(0.15)  # noqa: ASYNC251  # this is the fault
+        await asyncio.sleep(0.02)
+
+    assert calm.beats > 3
+    assert 0.005 <= calm.largest_gap < 0.1
+    assert 0.15 <= stuck.largest_gap < 0.3
+
+
+async def test_heartbeat_notices_a_loop_stuck_to_the_end() -> None:
+    """The time from the last beat to the end of the block counts too."""
+    async with Heartbeat() as stuck:
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251  # this is the fault
+
+    assert stuck.largest_gap >= 0.1
+
+
+async def test_tally_wakes_loops_and_threads() -> None:
+    """A count in one thread wakes whoever waits for it, in a loop or not, and remembers its peak."""
+    tally = Tally()
+
+    def count() -> None:
+        for _ in range(100):
+            tally.add(1)
+
+    counter = threading.Thread(target=count)
+
+    counter.start()
+    await tally.until(lambda number: number >= 100)
+    tally.wait(lambda number: number >= 100)
+    tally.add(-100)
+    counter.join()
+
+    await tally.until(lambda number: number == 0)
+    assert (tally.value, tally.most) == (0, 100)
+
+
+def test_tally_outlives_the_loops_that_waited() -> None:
+    """A waiter whose loop was closed under it is no trouble to the one who counts."""
+    tally = Tally()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(tally.until(lambda number: number > 0))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    tally.add(1)
+
+    assert tally.value == 1
+    task.get_coro().close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # that is what is tested
+
+
+async def test_explorer_cancels_at_every_turn() -> None:
+    """Every await of the call is cut once, and the last run is not cut at all."""
+    reached: list[int] = []
+
+    async def call() -> str:
+        done = 0
+        try:
+            for done in range(1, 4):  # noqa: B007  # the one that was reached
+                await asyncio.sleep(0)
+            done = 4
+        finally:
+            reached.append(done)
+        return "whole"
+
+    cuts = [cut async for cut in explore(call)]
+
+    assert [cut.k for cut in cuts] == list(range(1, len(cuts) + 1))
+    assert [cut.cancelled for cut in cuts] == [True] * (len(cuts) - 1) + [False]
+    assert all(isinstance(cut.error, asyncio.CancelledError) for cut in cuts[:-1])
+    assert cuts[-1] == Cut(len(cuts), cancelled=False, value="whole")
+    assert sorted(set(reached)) == [1, 2, 3, 4]
+
+
+async def test_explorer_hits_the_moment_between_answer_and_wakeup() -> None:
+    """One of the cuts comes when what the call waits for is there, and the call does not know yet."""
+    lost: list[bool] = []
+
+    async def call() -> None:
+        arriving = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(arriving.set_result, "answer")
+        try:
+            await arriving
+        except asyncio.CancelledError:
+            lost.append(not arriving.cancelled())
+            raise
+
+    async for _ in explore(call):
+        pass
+
+    assert True in lost
+
+
+async def test_explorer_shows_what_swallows_a_cancel() -> None:
+    """A call that goes on in spite of a cancel gives a value although it was cancelled: the test sees it."""
+
+    async def call() -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return "as if nothing had happened"
+
+    cuts = [cut async for cut in explore(call)]
+
+    assert any(cut.cancelled and cut.value for cut in cuts)
+
+
+async def test_explorer_shows_other_errors() -> None:
+    """A call that turns its cancel into another error is seen to do so."""
+
+    async def call() -> None:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            raise LookupError from None
+
+    assert [type(cut.error) async for cut in explore(call) if cut.cancelled] == [asyncio.CancelledError, LookupError]
+
+
+async def test_explorer_can_cancel_again() -> None:
+    """The second cancel strikes while the call cleans up after the first."""
+    broken: list[bool] = []
+
+    async def call() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                broken.append(True)
+                raise
+
+    once = len([cut async for cut in explore(call)])
+    broken_once = len(broken)
+    twice = [cut async for cut in explore(call, times=2)]
+
+    assert len(twice) >= once
+    assert len(broken) > 2 * broken_once
+
+
+async def test_explorer_gives_up_on_a_call_without_end() -> None:
+    """A call that needs thousands of turns is a mistake of the test."""
+
+    async def call() -> None:
+        for _ in range(10_000):
+            await asyncio.sleep(0)
+
+    with pytest.raises(AssertionError, match="turns of the event loop"):
+        async for _ in explore(call, first=4_990):
+            pass
+
+
+async def test_explorer_over_a_socket() -> None:
+    """The turns of a real request can be walked through too."""
+    with FaultServer() as server:
+        server.always("*", answer(b"hello"))
+
+        async def call() -> str:
+            async with httpx.AsyncClient(verify=False) as client:  # no time for certificates
+                return (await client.get(server.url)).text
+
+        cuts = [cut async for cut in explore(call)]
+
+        await server.all_closed()
+    assert cuts[-1].value == "hello"
+    assert len(cuts) > 5
+
+
+async def test_explorer_finds_the_slot_that_httpx_loses() -> None:
+    """A request cancelled just as it is given its connection keeps its slot for ever: the reason for all this."""
+    lost: list[int] = []
+    with FaultServer() as server:
+        server.always("*", answer(b"x"))
+        client = httpx.AsyncClient()
+
+        async def call() -> None:
+            first = asyncio.create_task(client.get(server.url))
+            try:
+                await asyncio.sleep(0)
+                await client.get(server.url)
+            finally:
+                await first
+
+        for k in range(1, 100):
+            client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), verify=False)  # no time for certificates
+            async with client:
+                cut = await anext(explore(call, first=k))
+                if pool_slots(client):
+                    lost.append(k)
+            if not cut.cancelled:
+                break
+
+    assert len(lost) == 1
+
+
+async def test_turns_are_hooked_once_and_let_go() -> None:
+    """One loop has one hook, and what was added to it can be taken away."""
+    counted: list[None] = []
+
+    def begin() -> None:
+        counted.append(None)
+
+    turns = Turns.of()
+    turns.add_begin(begin)
+    await asyncio.sleep(0)
+    turns.remove_begin(begin)
+    seen = len(counted)
+    await asyncio.sleep(0)
+
+    assert Turns.of(asyncio.get_running_loop()) is turns
+    assert len(counted) == seen >= 1
+
+
+async def test_storm_counts_outcomes_and_losses() -> None:
+    """Calls are counted by how they ended; a client that loses nothing has no losses."""
+    with FaultServer() as server:
+        server.always("*", lambda request, n: answer(b"hello"))
+        async with httpx.AsyncClient(base_url=server.url) as client:
+
+            async def call(dice: Random) -> None:
+                if dice.random() < 0.25:
+                    raise LookupError
+                await client.get("/x")
+
+            result = await storm(client, call, calls=100, callers=10, server=server, seed=1)
+        await server.all_closed()
+
+    assert result.calls == result.outcomes.total() == 100
+    assert set(result.outcomes) == {"ok", "LookupError"}
+    assert result.outcomes["ok"] == server.received.value
+    assert result.losses == type(result.losses)()
+    assert 0 < len(result.errors) <= 3
+
+
+async def test_storm_can_be_seen_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The seed is printed, and decides what every call does."""
+
+    async def thrown(seed: int | None) -> list[float]:
+        values: list[float] = []
+
+        async def call(dice: Random) -> None:
+            values.append(dice.random())
+
+        await storm(None, call, calls=20, callers=3, seed=seed)
+        return sorted(values)
+
+    first, again, other = await thrown(7), await thrown(7), await thrown(8)
+    await thrown(None)
+
+    assert first == again != other
+    assert "STORM_SEED=7" in capsys.readouterr().out
+
+
+async def test_storm_cancels() -> None:
+    """The share of calls that was asked for is cancelled, some more than once."""
+    cancels = 0
+
+    async def call(dice: Random) -> None:
+        nonlocal cancels
+        for _ in range(2):
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                cancels += 1
+        raise asyncio.CancelledError
+
+    result = await storm(None, call, calls=50, callers=50, cancel=1.0, within=0.01, seed=3)
+
+    assert result.outcomes == {"CancelledError": 50}
+    assert cancels > 50
+
+
+async def test_storm_finds_losses() -> None:
+    """A task that goes on, a socket that is open and a pool slot in use are losses."""
+    tasks: list[asyncio.Task[object]] = []
+    gate = Gate()
+    with FaultServer() as server:
+        server.always("*", (hold(gate), answer(b"late")))
+        async with httpx.AsyncClient(base_url=server.url) as client:
+
+            async def call(dice: Random) -> None:
+                tasks.append(asyncio.create_task(client.get("/x")))
+                await gate.arrived()
+
+            result = await storm(client, call, calls=1, callers=1, server=server, settling=0.05)
+            gate.open()
+            await asyncio.wait(tasks)
+
+    assert (result.losses.tasks, result.losses.sockets, result.losses.slots) == (1, 1, 2)
+
+
+async def test_pools_are_found_and_described() -> None:
+    """From any object the pools that it stands on are found; idle connections are no slots in use."""
+    with FaultServer() as server:
+        server.once("/held", (head(200, length=1), drip(b"x", every=0.05)))
+        server.always("*", answer(b"x"))
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            holder = {"somewhere": [lambda: client]}
+            await client.get("/x")
+            at_rest = (len(pools(holder)), pool_slots(holder), idle_connections(holder))
+            async with client.stream("GET", "/held"):
+                under_way = pool_slots(holder)
+
+    assert at_rest == (1, [], 1)
+    assert len(under_way) == 2
+    assert "a request that has a connection" in under_way
+
+
+async def test_gates_are_found() -> None:
+    """A gate is known by the name of its class, wherever in a client it is."""
+
+    class Pacer:
+        in_flight = 2
+        waiting = 1
+
+    assert len(gates([{"loop": Pacer()}, Pacer()])) == 2
+    assert in_flight([Pacer()]) == 2
+    assert waiting([Pacer()]) == 1
+    assert in_flight(object()) == 0

@@ -1,0 +1,566 @@
+"""What arguments and environment settings may be, and what is said where they are wrong."""
+
+import math
+import re
+from enum import Enum, IntEnum
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+import hypothesis
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from usergroups import ConfigurationError
+from usergroups import _settings as settings
+from usergroups._settings import Secret
+
+VARIABLE = "USERGROUPS_TEST_SETTING"
+LIMIT = 16 * 1024
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+anything = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.binary()
+    | st.lists(st.text())
+    | st.text(st.characters(codec=None))
+)
+
+
+class Name(str, Enum):  # noqa: UP042  # the old way, which people still have, is what is tested
+    """A text that is also the member of an enumeration, whose `str()` is another text."""
+
+    ID = "abc"
+
+
+class Size(IntEnum):
+    """A number that is also the member of an enumeration."""
+
+    SMALL = 5
+
+
+class TestSecret:
+    """Text that is hidden wherever a program shows its values."""
+
+    def test_repr_hides_it(self) -> None:
+        """A secret is not in its repr, alone or within something else."""
+        secret = Secret("hunter2")
+
+        assert repr(secret) == "'***'"
+        assert "hunter2" not in repr({"key": [secret]})
+        assert f"{secret!r}{secret!s}" == "'***'hunter2"
+
+    def test_it_is_the_text(self) -> None:
+        """A secret can be used as the text that it is."""
+        assert Secret("hunter2") == "hunter2"
+
+    @pytest.mark.parametrize(
+        ("value", "hidden"),
+        [
+            pytest.param("hunter2", True, id="text"),
+            pytest.param(Name.ID, True, id="a member of a text enumeration"),
+            pytest.param(None, False, id="nothing"),
+            pytest.param(5, False, id="a number"),
+        ],
+    )
+    def test_hide_takes_text_only(self, value: object, hidden: bool) -> None:
+        """Only text is hidden, and everything stays equal to what it was."""
+        found = settings.hide(value)
+
+        assert found == value
+        assert isinstance(found, Secret) is hidden
+
+    def test_hide_takes_the_value_of_a_member(self) -> None:
+        """A member of a text enumeration is its value, not its name."""
+        assert str(settings.hide(Name.ID)) == "abc"
+
+
+class TestSetting:
+    """An argument, else the environment, else a default."""
+
+    @pytest.mark.parametrize(
+        ("argument", "variable", "default", "found"),
+        [
+            pytest.param("a", None, None, "a", id="the argument alone"),
+            pytest.param("a", "v", "d", "a", id="the argument before all else"),
+            pytest.param(None, "v", None, "v", id="the variable alone"),
+            pytest.param(None, "v", "d", "v", id="the variable before the default"),
+            pytest.param(None, None, "d", "d", id="the default alone"),
+            pytest.param(None, "", "d", "d", id="the default instead of an empty variable"),
+            pytest.param(None, " \t", "d", "d", id="the default instead of a blank variable"),
+        ],
+    )
+    def test_first_of_three(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        argument: str | None,
+        variable: str | None,
+        default: str | None,
+        found: str,
+    ) -> None:
+        """The argument wins over the environment, and that over the default."""
+        if variable is not None:
+            monkeypatch.setenv(VARIABLE, variable)
+
+        value = settings.setting("id", argument, VARIABLE, settings.header_value, default=default)
+
+        assert value == found
+
+    @pytest.mark.parametrize(
+        ("argument", "variable", "default", "problem"),
+        [
+            pytest.param(None, None, None, "is missing", id="neither"),
+            pytest.param("", "v", "d", "is blank", id="an empty argument"),
+            pytest.param(" ", "v", None, "is blank", id="a blank argument"),
+            pytest.param(None, "", None, "is blank", id="an empty variable"),
+            pytest.param(None, " ", None, "is blank", id="a blank variable"),
+            pytest.param(None, "v\n", "d", "line ends", id="a bad variable in spite of a default"),
+        ],
+    )
+    def test_f80_names_the_argument_and_the_variable(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        argument: str | None,
+        variable: str | None,
+        default: str | None,
+        problem: str,
+    ) -> None:
+        """What is missing or blank is named by its argument and its variable."""
+        if variable is not None:
+            monkeypatch.setenv(VARIABLE, variable)
+
+        with pytest.raises(ConfigurationError, match=problem) as caught:
+            settings.setting("id", argument, VARIABLE, settings.header_value, default=default)
+
+        assert str(caught.value).startswith(f"id (the argument, or {VARIABLE} in the environment) ")
+
+    def test_variable_is_a_secret_on_the_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What comes from the environment is hidden from the first moment."""
+        monkeypatch.setenv(VARIABLE, "hunter2")
+
+        found = settings.setting("id", None, VARIABLE, lambda _, value: value)
+
+        assert isinstance(found, Secret)
+
+
+class TestHeaderValue:
+    """Keys, secrets and whatever else goes into a header."""
+
+    @pytest.mark.parametrize("value", ["a", "~!", "a b  c", "a:b=c;d", "x" * 10_000, Name.ID], ids=repr)
+    def test_good_ones(self, value: str) -> None:
+        """Visible ASCII goes into a header as it is, spaces within included."""
+        found = settings.header_value("api_key", value)
+
+        assert found == value
+        assert type(found) is Secret
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            pytest.param("canary\n", id="a line end after it"),
+            pytest.param("canary\r\nX-Admin: 1", id="another header after it"),
+            pytest.param("ca\0nary", id="NUL"),
+            pytest.param(" canary", id="a space before it"),
+            pytest.param("canary ", id="a space after it"),
+            pytest.param("canary\t", id="a tab after it"),
+            pytest.param("canäry", id="not ASCII"),
+            pytest.param("canary\x7f", id="DEL"),
+            pytest.param("canary\ud800", id="a lone surrogate"),
+            pytest.param("\uff43anary", id="a full-width letter"),
+            pytest.param("", id="empty"),
+            pytest.param(" \t\n", id="blank"),
+            pytest.param(b"canary", id="bytes"),
+            pytest.param(5, id="a number"),
+            pytest.param(None, id="nothing"),
+        ],
+    )
+    def test_f77_bad_ones(self, value: object) -> None:
+        """What a header cannot carry is refused; the field is named, and the value is not shown."""
+        with pytest.raises(ConfigurationError) as caught:
+            settings.header_value("api_key", value)
+
+        assert str(caught.value).startswith("api_key ")
+        assert "canary" not in str(caught.value)
+
+    @unhurried
+    @given(anything)
+    def test_f77_anything(self, value: object) -> None:
+        """Any value is either taken as it is, and httpx can send it, or a `ConfigurationError`."""
+        try:
+            found = settings.header_value("api_key", value)
+        except ConfigurationError:
+            return
+
+        assert httpx.Headers({"x-api-key": found})["x-api-key"] == value
+
+
+class TestPathSegment:
+    """Identifiers, which become one segment of a path."""
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "%2e%2e",
+            "../x",
+            "a/b",
+            "a\\b",
+            "a?x=1",
+            "a#f",
+            "a%2Fb",
+            "a;b",
+            "a\r\nb",
+            "a\0b",
+            "é",
+            "...",
+            "x" * 10_240,
+            Name.ID,
+        ],
+        ids=lambda value: repr(value)[:20],
+    )
+    def test_f75_good_ones(self, value: str) -> None:
+        """An id may hold anything that can be percent-encoded."""
+        found = settings.path_segment("user_id", value)
+
+        assert found == value
+        assert type(found) is str
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            pytest.param("", id="empty"),
+            pytest.param(" ", id="blank"),
+            pytest.param(" a", id="a space before it"),
+            pytest.param("a\r\n", id="a line end after it"),
+            pytest.param("a\xa0", id="a no-break space after it"),
+            pytest.param(".", id="dot"),
+            pytest.param("..", id="two dots"),
+            pytest.param("x" * 65_536, id="64 KiB"),
+            pytest.param("a\ud800", id="a lone surrogate"),
+            pytest.param(None, id="nothing"),
+            pytest.param(True, id="true"),
+            pytest.param(1.0, id="a number"),
+            pytest.param(b"a", id="bytes"),
+        ],
+    )
+    def test_f75_bad_ones(self, value: object) -> None:
+        """An id that would change the path, or cannot be sent, is refused."""
+        with pytest.raises(ConfigurationError, match=r"^user_id must ") as caught:
+            settings.path_segment("user_id", value)
+
+        assert caught.value.__context__ is None
+
+    @unhurried
+    @given(anything)
+    @example("a/../b")
+    @example("\x85")
+    def test_f75_anything(self, value: object) -> None:
+        """Any id is one segment that decodes to it again, and no segment that a path resolves."""
+        try:
+            found = settings.path_segment("user_id", value)
+        except ConfigurationError:
+            return
+
+        segment = quote(found, safe="")
+        url = httpx.URL(f"https://api.example/users/{segment}/usergroups")
+        arrived = url.raw_path.decode("ascii").split("/")
+        assert arrived[:2] + arrived[3:] == ["", "users", "usergroups"]
+        assert unquote(arrived[2]) == value
+
+
+class TestParameter:
+    """Page tokens, and the size of everything that goes into a URL."""
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            pytest.param("a&b=c#d+e/f%20 g", id="what means something in a URL"),
+            pytest.param(" ", id="a space"),
+            pytest.param("x" * LIMIT, id="as long as can be"),
+            pytest.param("/" * (LIMIT // 3), id="as long as can be once it is encoded"),
+            pytest.param("é" * (LIMIT // 6), id="not ASCII, and as long as can be"),
+            pytest.param(Name.ID, id="a member of a text enumeration"),
+        ],
+    )
+    def test_good_ones(self, value: str) -> None:
+        """Text that fits into a URL is taken as it is."""
+        found = settings.parameter("next_token", value)
+
+        assert found == value
+        assert type(found) is str
+        assert settings.fits_a_url(value)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            pytest.param("x" * (LIMIT + 1), id="too long"),
+            pytest.param("/" * (LIMIT // 3 + 1), id="too long once it is encoded"),
+            pytest.param("é" * (LIMIT // 6 + 1), id="not ASCII, and too long"),
+            pytest.param("x" * 1_000_000, id="a megabyte"),
+            pytest.param("a\udcff", id="a lone surrogate"),
+        ],
+    )
+    def test_what_does_not_fit(self, value: str) -> None:
+        """Text above 16 KiB when it is encoded, or that cannot be encoded, is refused."""
+        assert not settings.fits_a_url(value)
+        with pytest.raises(ConfigurationError, match=r"^next_token must be valid Unicode and at most 16 KiB"):
+            settings.parameter("next_token", value)
+
+    @pytest.mark.parametrize("value", ["", None, 5, True, b"a", ["a"]], ids=repr)
+    def test_f82_bad_ones(self, value: object) -> None:
+        """An empty page token, and one that is no text, is refused."""
+        with pytest.raises(ConfigurationError, match="next_token must be text that is not empty"):
+            settings.parameter("next_token", value)
+
+    @unhurried
+    @given(st.text(st.characters(codec=None)), st.integers(1, 20_000))
+    def test_fits_means_at_most_16_kib_encoded(self, text: str, times: int) -> None:
+        """Whatever the text, it fits exactly if it can be encoded and is then at most 16 KiB long."""
+        value = text * (times // (len(text) or 1))
+        try:
+            fits = len(quote(value, safe="")) <= LIMIT
+        except UnicodeEncodeError:
+            fits = False
+
+        assert settings.fits_a_url(value) is fits
+
+
+class TestNumbers:
+    """Seconds, rates and counts."""
+
+    @pytest.mark.parametrize("value", [1, 0.001, 1e300, 5e-324, Size.SMALL], ids=repr)
+    def test_good_seconds(self, value: float) -> None:
+        """Any positive, finite number is a number of seconds."""
+        found = settings.seconds("timeout", value)
+
+        assert found == value
+        assert type(found) is float
+
+    @pytest.mark.parametrize("value", [0, -1, 0.0, -0.5, math.nan, math.inf, -math.inf, 10**400], ids=repr)
+    def test_f82_bad_numbers(self, value: float) -> None:
+        """No number of seconds is zero, negative, infinite, or none at all."""
+        with pytest.raises(ConfigurationError, match=r"^timeout must be greater than 0 and finite$") as caught:
+            settings.seconds("timeout", value)
+
+        assert caught.value.__context__ is None
+
+    @pytest.mark.parametrize("value", ["5", True, False, None, [], 1j], ids=repr)
+    def test_f82_no_numbers(self, value: object) -> None:
+        """What is no number is no number of seconds, and neither is a truth value."""
+        with pytest.raises(ConfigurationError, match=f"^timeout must be a number, not {type(value).__name__}$"):
+            settings.seconds("timeout", value)
+
+    @unhurried
+    @given(anything)
+    def test_positive_means_that_seconds_takes_it(self, value: object) -> None:
+        """The question and the check agree on every value."""
+        try:
+            taken = settings.seconds("timeout", value) == value
+        except ConfigurationError:
+            taken = False
+
+        assert settings.positive(value) is taken
+
+    def test_no_bound(self) -> None:
+        """None is no bound, and anything else is checked."""
+        assert settings.optional_seconds("timeout", None) is None
+        assert settings.optional_seconds("timeout", 5) == 5.0
+        with pytest.raises(ConfigurationError):
+            settings.optional_seconds("timeout", 0)
+
+    @pytest.mark.parametrize(
+        ("value", "usual", "timeout"),
+        [
+            pytest.param(..., 60.0, 60.0, id="the client's"),
+            pytest.param(..., None, None, id="the client's, which has no bound"),
+            pytest.param(None, 60.0, None, id="no bound for this call"),
+            pytest.param(5, 60.0, 5.0, id="another bound for this call"),
+        ],
+    )
+    def test_call_timeout(self, value: object, usual: float | None, timeout: float | None) -> None:
+        """A call has the client's timeout unless it is given its own."""
+        assert settings.call_timeout(value, usual) == timeout  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("value", [0, math.nan, "5", True], ids=repr)
+    def test_f82_bad_call_timeout(self, value: object) -> None:
+        """A call's own timeout is checked as the client's is."""
+        with pytest.raises(ConfigurationError, match=r"^timeout must be"):
+            settings.call_timeout(value, 60.0)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("value", "least", "most"),
+        [(1, 1, None), (0, 0, None), (10**30, 1, None), (1, 1, 200), (200, 1, 200), (Size.SMALL, 1, 200)],
+        ids=repr,
+    )
+    def test_good_counts(self, value: int, least: int, most: int | None) -> None:
+        """A count may be as small and as large as its bounds."""
+        assert settings.count("page_size", value, least=least, most=most) == value
+
+    @pytest.mark.parametrize(
+        ("value", "least", "most", "problem"),
+        [
+            pytest.param(0, 1, None, "at least 1", id="below one"),
+            pytest.param(-1, 0, None, "at least 0", id="below zero"),
+            pytest.param(0, 1, 200, "from 1 to 200", id="below the bounds"),
+            pytest.param(201, 1, 200, "from 1 to 200", id="above the bounds"),
+            pytest.param(1.0, 1, None, "a whole number, not float", id="a fraction"),
+            pytest.param(math.nan, 1, None, "a whole number, not float", id="no number at all"),
+            pytest.param("5", 1, None, "a whole number, not str", id="text"),
+            pytest.param(True, 1, None, "a whole number, not bool", id="true"),
+            pytest.param(None, 1, None, "a whole number, not NoneType", id="nothing"),
+        ],
+    )
+    def test_f82_bad_counts(self, value: object, least: int, most: int | None, problem: str) -> None:
+        """A count out of its bounds, and what is no whole number, is refused."""
+        with pytest.raises(ConfigurationError, match=f"^page_size must be {problem}$"):
+            settings.count("page_size", value, least=least, most=most)
+
+    def test_instance(self) -> None:
+        """An argument of another type than asked for is refused, with the names of both."""
+        settings.instance("prefetch", False, bool)
+        settings.instance("keys", "a", int, str)
+
+        with pytest.raises(ConfigurationError, match=r"^keys must be of type int or str, not list$"):
+            settings.instance("keys", [], int, str)
+
+
+GOOD_BASE_URLS = [
+    ("https://api.m3ter.com", "https://api.m3ter.com/x"),
+    ("https://api.m3ter.com/", "https://api.m3ter.com/x"),
+    ("https://api.m3ter.com///", "https://api.m3ter.com/x"),
+    ("https://gateway.example/m3ter/v1/", "https://gateway.example/m3ter/v1/x"),
+    ("https://gateway.example/a%20b", "https://gateway.example/a%20b/x"),
+    ("https://gateway.example/..a/b..", "https://gateway.example/..a/b../x"),
+    ("HTTPS://API.example", "https://api.example/x"),
+    ("https://api.example:8443", "https://api.example:8443/x"),
+    ("https://api.example:", "https://api.example/x"),
+    ("https://api.example.:443/", "https://api.example./x"),
+    ("https://my_service-1:1", "https://my_service-1:1/x"),
+    ("https://xn--tda.example", "https://xn--tda.example/x"),
+    ("https://192.0.2.1", "https://192.0.2.1/x"),
+    ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443/x"),
+    ("http://localhost", "http://localhost/x"),
+    ("http://LocalHost:8080", "http://localhost:8080/x"),
+    ("http://127.0.0.1:8080", "http://127.0.0.1:8080/x"),
+    ("http://127.8.9.10", "http://127.8.9.10/x"),
+    ("http://[::1]:8080", "http://[::1]:8080/x"),
+]
+
+BAD_BASE_URLS = [
+    pytest.param("api.m3ter.com", "must begin with https://", id="no scheme"),
+    pytest.param("//api.m3ter.com", "must begin with https://", id="no scheme but slashes"),
+    pytest.param("ftp://api.m3ter.com", "must begin with https://", id="another scheme"),
+    pytest.param("https:", "must begin with https://", id="a scheme alone"),
+    pytest.param("https:///path", "must begin with https://", id="no host"),
+    pytest.param("https://:443", "host or port", id="a port alone"),
+    pytest.param("https://canary@api.m3ter.com", "user name or password", id="a user"),
+    pytest.param("https://user:canary@api.m3ter.com", "user name or password", id="a password"),
+    pytest.param("https://api.m3ter.com?canary", "query or fragment", id="a query"),
+    pytest.param("https://api.m3ter.com/a?", "query or fragment", id="an empty query"),
+    pytest.param("https://api.m3ter.com/#", "query or fragment", id="a fragment"),
+    pytest.param("https://api.m3ter.com/a/../b", "'.' or '..'", id="two dots in the path"),
+    pytest.param("https://api.m3ter.com/.", "'.' or '..'", id="a dot in the path"),
+    pytest.param("https://api.m3ter.com/%2E%2e/b", "'.' or '..'", id="two encoded dots in the path"),
+    pytest.param("https://api.m3ter.com /a", "without spaces", id="a space"),
+    pytest.param("https://api.m3ter.com\\a", "without spaces", id="a backslash"),
+    pytest.param("https://{env}.m3ter.com", "without spaces", id="a placeholder"),
+    pytest.param("https://api.m3ter.com\n", "line ends", id="a line end"),
+    pytest.param(" https://api.m3ter.com", "line ends", id="a space before it"),
+    pytest.param("https://äpi.m3ter.com", "ASCII", id="not ASCII"),
+    pytest.param("", "blank", id="empty"),
+    pytest.param(5, "must be text", id="a number"),
+    pytest.param("https://api.m3ter.com:port", "host or port", id="a port in letters"),
+    pytest.param("https://api.m3ter.com:65536", "host or port", id="a port that is too high"),
+    pytest.param("https://api.m3ter.com:0", "host or port", id="port 0"),
+    pytest.param("https://api.m3ter.com:80:80", "host or port", id="two ports"),
+    pytest.param("https://[::1", "host or port", id="half a bracket"),
+    pytest.param("https://[::1]x", "host or port", id="text after a bracket"),
+    pytest.param("http://evil.example[::1]", "host or port", id="a name before a bracket"),
+    pytest.param("http://[127.0.0.1]", "host or port", id="an IPv4 address in brackets"),
+    pytest.param("https://[v1.a]", "host or port", id="an address of the future"),
+    pytest.param("https://[fe80::1%25eth0]", "host or port", id="an address with a zone"),
+    pytest.param("https://1.2.3.999", "host or port", id="no IPv4 address"),
+    pytest.param("https://[:::1]", "host or port", id="no IPv6 address"),
+    pytest.param("https://a..b", "host or port", id="a name with an empty part"),
+    pytest.param("https://.", "host or port", id="a name that is a dot"),
+    pytest.param("https://" + "a" * 64, "host or port", id="a name with a part that is too long"),
+    pytest.param("https://a,b", "host or port", id="two names"),
+    pytest.param("https://a%2fb", "host or port", id="a name that is encoded"),
+    pytest.param("https://api.m3ter.com/" + "a" * 2048, "longer than 2,048 characters", id="a very long one"),
+    pytest.param("http://api.m3ter.com", "must be https://", id="without encryption"),
+    pytest.param("http://localhost.evil.example", "must be https://", id="a name that begins like loopback"),
+    pytest.param("http://127.0.0.1.evil.example", "must be https://", id="a name that begins like 127.0.0.1"),
+    pytest.param("http://2130706433", "must be https://", id="a number that some read as 127.0.0.1"),
+    pytest.param("http://192.168.0.1", "must be https://", id="a private address"),
+    pytest.param("http://0.0.0.0", "must be https://", id="any address"),
+    pytest.param("http://[2001:db8::1]", "must be https://", id="an IPv6 address"),
+]
+
+
+class TestBaseURL:
+    """Where a provider is."""
+
+    @pytest.mark.parametrize(("value", "joined"), GOOD_BASE_URLS, ids=[value for value, _ in GOOD_BASE_URLS])
+    def test_f81_good_ones(self, value: str, joined: str) -> None:
+        """A base URL keeps its path, and what is joined to it is asked there."""
+        found = settings.base_url("base_url", value)
+
+        assert type(found) is str
+        assert str(httpx.URL(f"{found}/x")) == joined
+
+    @pytest.mark.parametrize(("value", "problem"), BAD_BASE_URLS)
+    def test_f78_f81_bad_ones(self, value: object, problem: str) -> None:
+        """A base URL that would lead elsewhere, or show secrets to others, is refused without showing it."""
+        with pytest.raises(ConfigurationError, match=f"^base_url .*{re.escape(problem)}") as caught:
+            settings.base_url("base_url", value)
+
+        assert "canary" not in str(caught.value)
+        assert caught.value.__context__ is None
+
+    @unhurried
+    @given(
+        st.builds(
+            "{}://{}{}{}".format,
+            st.sampled_from(["https", "http", "HTTPS"]),
+            st.from_regex(r"[aZ0._-]{1,9}", fullmatch=True)
+            | st.from_regex(r"[12]{1,3}(\.[0129]{1,3}){3}", fullmatch=True)
+            | st.ip_addresses(v=4).map(str)
+            | st.ip_addresses(v=6).map("[{}]".format)
+            | st.text("a1.:[]%@,", max_size=9),
+            st.sampled_from(["", ":", ":0", ":1", ":65535", ":99999"]),
+            st.from_regex(r"(/[ab._~%2e'!:;\[\]]{0,5}){0,4}", fullmatch=True) | st.text("/a.?#\\é", max_size=9),
+        )
+        | st.text("htps:/[]a1.%@", max_size=25)
+    )
+    @example("https://0.0.0.0.")
+    @example("https://00.0.0.0")
+    def test_f81_whatever_is_taken_can_be_asked(self, value: str) -> None:
+        """Whatever base URL is taken, httpx can read it, and asks that host, below that path."""
+        try:
+            found = settings.base_url("base_url", value)
+        except ConfigurationError:
+            return
+
+        url = httpx.URL(f"{found}/organizations/x?inherited=true")
+        given_parts = urlsplit(value)
+        host = settings.host_of(given_parts.netloc)
+        assert (url.scheme, url.host) == (given_parts.scheme.lower(), host)
+        assert url.raw_path.startswith(httpx.URL(found).raw_path.rstrip(b"/"))
+        assert url.raw_path.endswith(b"/organizations/x?inherited=true")
+
+    @pytest.mark.parametrize(
+        ("netloc", "host"),
+        [
+            pytest.param("Api.Example:443", "api.example", id="a name and a port"),
+            pytest.param("[2001:DB8::1]", "2001:db8::1", id="an IPv6 address"),
+            pytest.param("", "", id="nothing"),
+            pytest.param("user@api.example", "", id="a user"),
+            pytest.param("api.example:\uff18", "", id="a port in full-width digits"),
+        ],
+    )
+    def test_host_of(self, netloc: str, host: str) -> None:
+        """The host is found beside its port, and nothing where either is wrong."""
+        assert settings.host_of(netloc) == host

@@ -1,0 +1,313 @@
+"""TokenStore: clients that share one token, and the care that is taken with a store that fails."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rig.clock import FakeClock
+from unit.endpoint import END, FOREVER, LIFE, Endpoint, Shelf, failing, name, source_of
+from usergroups import Token, TokenStore
+from usergroups._flight import Grant
+from usergroups._tokens import TokenSource
+
+
+class Broken(Shelf):
+    """A store whose *deeds* fail."""
+
+    def __init__(self, clock: FakeClock, *deeds: str) -> None:
+        super().__init__(clock)
+        self._deeds = deeds
+
+    def _fail(self, deed: str) -> None:
+        if deed in self._deeds:
+            raise OSError(f"CANARY: cannot {deed}")
+
+    async def load(self) -> Token | None:
+        """Load, or fail."""
+        self._fail("load")
+        return await super().load()
+
+    async def save(self, token: Token) -> None:
+        """Save, or fail."""
+        self._fail("save")
+        await super().save(token)
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Lock and unlock, or fail in one of them."""
+        self._fail("lock")
+        yield
+        self._fail("unlock")
+
+
+@pytest.fixture
+def shelf(clock: FakeClock) -> Shelf:
+    """Give a store that is well, and empty."""
+    return Shelf(clock)
+
+
+@pytest.fixture
+def two(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> tuple[TokenSource, TokenSource]:
+    """Give two sources that share a store."""
+    return source_of(endpoint, clock, store=shelf), source_of(endpoint, clock, store=shelf)
+
+
+async def test_two_sources_make_one_request(two: tuple[TokenSource, TokenSource], endpoint: Endpoint) -> None:
+    """What one client fetched, another one takes from the store."""
+    given = [await name(source.get(FOREVER)) for source in two]
+
+    assert given == ["token-1", "token-1"]
+    assert endpoint.requests == 1
+
+
+async def test_two_sources_that_need_a_token_at_once_make_one_request(
+    two: tuple[TokenSource, TokenSource], clock: FakeClock, endpoint: Endpoint
+) -> None:
+    """While one client fetches, the others who share the store wait for it."""
+    endpoint.takes = 5.0
+    waiting = [asyncio.create_task(name(source.get(FOREVER))) for source in two for _ in range(10)]
+
+    await clock.advance(5.0)
+
+    assert {await one for one in waiting} == {"token-1"}
+    assert endpoint.requests == 1
+
+
+async def test_refresh_by_one_source_serves_the_other(
+    two: tuple[TokenSource, TokenSource], clock: FakeClock, endpoint: Endpoint
+) -> None:
+    """A refresh ahead is made once for all who share the store."""
+    one, other = two
+    for source in two:
+        await source.get(FOREVER)
+    await clock.advance(END - 10.0)
+    await one.get(FOREVER)
+    await clock.settle()
+
+    await other.get(FOREVER)
+    await clock.settle()
+
+    assert await name(other.get(FOREVER)) == "token-2"
+    assert endpoint.requests == 2
+
+
+async def test_loaded_token_ends_when_it_ends(
+    two: tuple[TokenSource, TokenSource], clock: FakeClock, endpoint: Endpoint
+) -> None:
+    """A token that is taken from the store late is not thought to have its whole life before it."""
+    one, other = two
+    await one.get(FOREVER)
+    await clock.advance(LIFE - 100.0)
+    await other.get(FOREVER)
+    endpoint.failure = failing()
+
+    await clock.advance(95.0)
+
+    assert await name(other.get(FOREVER)) == "ServerError"
+
+
+async def test_saved_token_has_the_seconds_that_are_left(
+    two: tuple[TokenSource, TokenSource], clock: FakeClock, endpoint: Endpoint, shelf: Shelf
+) -> None:
+    """What the token's answer took on its way is not added to the life that others read."""
+    endpoint.takes = 40.0
+    waiting = asyncio.create_task(name(two[0].get(FOREVER)))
+
+    await clock.advance(40.0)
+
+    assert await waiting == "token-1"
+    assert shelf.token == Token("token-1", LIFE - 40.0)
+
+
+async def test_token_that_ended_on_its_way_is_not_saved(
+    two: tuple[TokenSource, TokenSource], clock: FakeClock, endpoint: Endpoint, shelf: Shelf
+) -> None:
+    """A token without any seconds left is of no use to others."""
+    endpoint.life, endpoint.takes = 30.0, 30.0
+    waiting = asyncio.create_task(name(two[0].get(FOREVER)))
+
+    await clock.advance(30.0)
+
+    assert await waiting == "token-1"
+    assert shelf.saves == 0
+
+
+async def test_loaded_token_is_fresh_for_nobody(two: tuple[TokenSource, TokenSource]) -> None:
+    """A token from the store was not fetched for this call: it may be refused, and is replaced then."""
+    await two[0].get(FOREVER)
+
+    loaded = await two[1].get(FOREVER)
+
+    assert isinstance(loaded, Grant)
+    assert not loaded.fresh
+
+
+async def test_refused_token_is_not_loaded_again(two: tuple[TokenSource, TokenSource], endpoint: Endpoint) -> None:
+    """Where the store still holds the token that the API refused, a new one is fetched, and shared."""
+    one, other = two
+    await one.get(FOREVER)
+    loaded = await other.get(FOREVER)
+    assert isinstance(loaded, Grant)
+
+    mine = await name(other.replace(loaded.token, FOREVER))
+    theirs = await name(one.replace(loaded.token, FOREVER))
+
+    assert (mine, theirs) == ("token-2", "token-2")
+    assert endpoint.requests == 2
+
+
+async def test_refused_token_that_is_no_longer_held_is_not_loaded_again(
+    clock: FakeClock, endpoint: Endpoint, shelf: Shelf
+) -> None:
+    """A refusal that arrives after the token's end in this client does not bring it back from the store."""
+    source = source_of(endpoint, clock, store=shelf)
+    first = await source.get(FOREVER)
+    assert isinstance(first, Grant)
+    await clock.advance(END)
+
+    replacement = await name(source.replace(first.token, FOREVER))
+
+    assert replacement == "token-2"
+
+
+async def test_older_token_in_the_store_is_not_taken(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A store that failed to save, and holds an older token, does not take clients back to it."""
+    shelf = Broken(clock, "save")
+    source = source_of(endpoint, clock, store=shelf)
+    await Shelf.save(shelf, Token("older", 10.0))
+    loaded = await source.get(FOREVER)
+    assert isinstance(loaded, Grant)
+    newer = await source.replace(loaded.token, FOREVER)
+    assert isinstance(newer, Grant)
+
+    await Shelf.save(shelf, Token("older still", 10.0))
+    newest = await name(source.replace(newer.token, FOREVER))
+
+    assert loaded.token.access_token == "older"
+    assert newest == "token-2"
+
+
+async def test_nobody_waits_for_a_store_that_saves(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A store that takes its time to save delays neither callers nor the replacement of a token meanwhile."""
+
+    class Slow(Shelf):
+        async def save(self, token: Token) -> None:
+            await clock.sleep(30.0)
+            await super().save(token)
+
+        @asynccontextmanager
+        async def exclusive(self) -> AsyncIterator[None]:
+            yield
+
+    source = source_of(endpoint, clock, store=Slow(clock))
+    first = await source.get(FOREVER)
+    assert isinstance(first, Grant)
+
+    second = await name(source.replace(first.token, FOREVER))
+
+    assert second == "token-2"
+    await source.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_store_that_hangs_in_saving_is_left_after_a_while(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A save that never ends is ended with the time for a fetch, and the token is used all the same."""
+
+    class Stuck(Shelf):
+        async def save(self, token: Token) -> None:
+            await asyncio.Event().wait()
+
+    source = source_of(endpoint, clock, store=Stuck(clock))
+    first = await name(source.get(FOREVER))
+
+    await clock.advance(60.0)
+
+    assert [first, await name(source.get(FOREVER))] == ["token-1", "token-1"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("deed", ["lock", "load", "save", "unlock"])
+async def test_store_that_fails_does_not_fail_the_call(
+    clock: FakeClock, endpoint: Endpoint, caplog: pytest.LogCaptureFixture, deed: str
+) -> None:
+    """Whatever a store fails to do, calls get their token, and the log says what failed but not with which words."""
+    source = source_of(endpoint, clock, store=Broken(clock, deed))
+
+    given = await name(source.get(FOREVER))
+    await clock.settle()
+
+    assert given == "token-1"
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"the token store failed to {deed} (OSError); going on without it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        pytest.param("token", id="text"),
+        pytest.param({"access_token": "token", "expires_in": 60.0}, id="a dict"),
+        pytest.param(Token("", 60.0), id="an empty token"),
+        pytest.param(Token("a b", 60.0), id="a token with a space"),
+        pytest.param(Token("token\r\nX: y", 60.0), id="a token with a line end"),
+        pytest.param(Token("token", 0.0), id="no seconds left"),
+        pytest.param(Token("token", -1.0), id="an ended token"),
+        pytest.param(Token("token", float("nan")), id="seconds that are no number"),
+        pytest.param(Token("token", float("inf")), id="seconds without end"),
+        pytest.param(Token("token", "60"), id="seconds as text"),  # type: ignore[arg-type]
+    ],
+)
+async def test_rubbish_from_a_store_is_not_used(
+    clock: FakeClock, endpoint: Endpoint, caplog: pytest.LogCaptureFixture, rubbish: object
+) -> None:
+    """What a store gives is checked like what the endpoint gives: rubbish is as good as nothing."""
+
+    class Careless(Shelf):
+        async def load(self) -> Token | None:
+            return rubbish  # type: ignore[return-value]
+
+    source = source_of(endpoint, clock, store=Careless(clock))
+
+    given = await name(source.get(FOREVER))
+
+    assert given == "token-1"
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "the token store gave something that is no usable token"
+    ]
+
+
+async def test_lock_is_given_back_when_the_fetch_is_ended(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> None:
+    """A client that is closed in the middle of a fetch keeps nobody else from theirs."""
+    closed, other = source_of(endpoint, clock, store=shelf), source_of(endpoint, clock, store=shelf)
+    endpoint.takes = 5.0
+    waiting = asyncio.create_task(name(closed.get(FOREVER)))
+    await clock.settle()
+
+    await closed.aclose()
+    endpoint.takes = 0.0
+
+    assert await waiting == "APIConnectionError"
+    assert await name(other.get(FOREVER)) == "token-2"
+
+
+async def test_loading_is_logged_as_loading(
+    two: tuple[TokenSource, TokenSource], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log tells a token that was loaded from one that was fetched."""
+    with caplog.at_level(logging.DEBUG, logger="usergroups"):
+        for source in two:
+            await source.get(FOREVER)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "access token fetched; it lives 18000 s",
+        "access token loaded; it lives 18000 s",
+    ]
+
+
+def test_store_is_recognised_by_its_methods(clock: FakeClock) -> None:
+    """Whatever has the three methods is a token store; it need not inherit anything."""
+    assert isinstance(Shelf(clock), TokenStore)
+    assert not isinstance(object(), TokenStore)

@@ -1,0 +1,781 @@
+"""TokenSource: its state table line by line, and the faults of a token's life, on a fake clock."""
+
+import asyncio
+import logging
+import random
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+
+from rig.clock import FakeClock
+from unit.endpoint import ASKED, END, FOREVER, LAST_PART, LIFE, Endpoint, error, failing, name, source_of
+from usergroups import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    RateLimitedError,
+    ServerError,
+    Token,
+)
+from usergroups._ambient import Ambient
+from usergroups._flight import Grant
+from usergroups._tokens import TokenSource
+
+
+async def callers(count: int, source: TokenSource) -> list["asyncio.Task[str]"]:
+    """Start *count* callers, and give them when all of them wait."""
+    tasks = [asyncio.create_task(name(source.get(FOREVER))) for _ in range(count)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+class TestFirstPart:
+    """The token held is in its first part: it is given."""
+
+    async def test_is_given_without_another_request(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A token serves every call until the last part of its life begins."""
+        await source.get(FOREVER)
+
+        await clock.advance(LAST_PART - 0.001)
+
+        assert await name(source.get(FOREVER)) == "token-1"
+        await clock.settle()
+        assert endpoint.requests == 1
+
+    async def test_is_fresh_only_for_whom_it_was_fetched(self, source: TokenSource) -> None:
+        """Whoever waited for the fetch is told so; whoever comes later is not."""
+        first = await source.get(FOREVER)
+        second = await source.get(FOREVER)
+
+        assert isinstance(first, Grant)
+        assert isinstance(second, Grant)
+        assert (first.fresh, second.fresh) == (True, False)
+
+    async def test_f72_memory_does_not_grow_with_calls(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A client that runs for months makes one token request per token, and needs no more memory."""
+        endpoint.life = 300.0
+        source = source_of(endpoint, clock)
+        await source.get(FOREVER)
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+
+        for _ in range(100):
+            for _ in range(200):
+                await source.get(FOREVER)
+            await clock.advance(235.0)  # where the last part begins
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert endpoint.requests == 100
+        assert after - before < 1024 * 1024
+
+    async def test_f23_wall_clock_does_not_matter(self, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> None:
+        """A day more or less on the wall clock costs no token request."""
+        import time
+
+        source = TokenSource(endpoint, asked=ASKED, ambient=Ambient(), timeout=60.0, longest_wait=60.0)
+        endpoint.life = 1e9
+        await source.get(FOREVER)
+        now = time.time()
+
+        for jump in (-86_400.0, 86_400.0):
+            monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
+            await source.get(FOREVER)
+
+        assert endpoint.requests == 1
+
+
+class TestLastPart:
+    """The token held is in its last part: it is given, and one background fetch is started."""
+
+    @pytest.mark.parametrize(
+        ("life", "begins"),
+        [
+            pytest.param(18_000.0, 17_695.0, id="five minutes of a long life"),
+            pytest.param(1_500.0, 1_195.0, id="five minutes are a fifth"),
+            pytest.param(100.0, 75.0, id="a fifth of a short life"),
+            pytest.param(2.0, 1.5, id="a fifth of the shortest life that has a last part"),
+        ],
+    )
+    async def test_begins(self, clock: FakeClock, endpoint: Endpoint, life: float, begins: float) -> None:
+        """The last part is the lesser of five minutes and a fifth of the life."""
+        endpoint.life = life
+        source = source_of(endpoint, clock)
+        await source.get(FOREVER)
+
+        await clock.advance(begins - 0.01)
+        await source.get(FOREVER)
+        await clock.settle()
+        before = endpoint.requests
+        await clock.advance(0.01)
+        await source.get(FOREVER)
+        await clock.settle()
+
+        assert (before, endpoint.requests) == (1, 2)
+
+    async def test_f06_nobody_waits_for_the_refresh(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Callers go on with the old token while one background request gets the new one."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        endpoint.takes = 10.0
+
+        during = [await name(source.get(FOREVER)) for _ in range(1000)]
+        await clock.advance(10.0)
+        after = await name(source.get(FOREVER))
+
+        assert set(during) == {"token-1"}
+        assert after == "token-2"
+        assert endpoint.background == [False, True]
+
+    async def test_f07_refresh_that_fails_is_tried_every_five_seconds(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """While the endpoint is down the old token serves to its end, and the endpoint is asked every 5 s at most."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        endpoint.failure = failing()
+
+        given = []
+        for _ in range(2399):
+            given.append(await name(source.get(FOREVER)))
+            await clock.advance(0.125)
+
+        tries = endpoint.asked_at[1:]
+        gaps = [later - earlier for earlier, later in pairwise(tries)]
+        assert set(given) == {"token-1"}
+        assert len(tries) == 60
+        assert min(gaps) >= 5.0
+        assert all(endpoint.background[1:])
+
+    async def test_f07_error_comes_when_the_old_token_has_ended(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """No caller sees that the endpoint is down until the old token has really ended."""
+        await source.get(FOREVER)
+        endpoint.failure = failing()
+
+        await clock.advance(END - 0.001)
+        before = await name(source.get(FOREVER))
+        await clock.advance(0.001)
+        after = await name(source.get(FOREVER))
+
+        assert (before, after) == ("token-1", "ServerError")
+
+    async def test_pause_of_the_background_delays_nobody_without_a_token(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A background try just before the end does not keep callers from a token after it."""
+        await source.get(FOREVER)
+        endpoint.failure = failing()
+        await clock.advance(END - 0.001)
+        await source.get(FOREVER)
+        await clock.settle()
+        endpoint.failure = None
+
+        await clock.advance(0.001)
+
+        assert await name(source.get(FOREVER)) == "token-3"
+
+    async def test_caller_without_a_token_joins_the_background_fetch(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Where the old token ends during its refresh, callers wait for that refresh."""
+        await source.get(FOREVER)
+        await clock.advance(END - 1.0)
+        endpoint.takes = 5.0
+        await source.get(FOREVER)
+        await clock.advance(1.0)
+
+        waiting = await callers(3, source)
+        await clock.advance(4.0)
+
+        assert [await one for one in waiting] == ["token-2"] * 3
+        assert endpoint.requests == 2
+
+    async def test_caller_without_a_token_outlives_a_background_fetch_that_fails(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A background refresh is not retried, so its failure is not that of a caller who needs a token."""
+        await source.get(FOREVER)
+        await clock.advance(END - 1.0)
+        endpoint.takes, endpoint.failure = 5.0, failing()
+        await source.get(FOREVER)
+        await clock.advance(1.0)
+
+        waiting = await callers(3, source)
+        await clock.advance(4.0)
+        endpoint.failure = None
+        await clock.advance(5.0)
+
+        assert [await one for one in waiting] == ["token-3"] * 3
+        assert endpoint.background == [False, True, False]
+
+    async def test_refused_refresh_leaves_the_old_token_in_use(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Credentials that are taken away end nothing before the token ends, and are not tried again for 30 s."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        endpoint.failure = failing(AuthenticationError, refused=True)
+
+        given = []
+        for _ in range(239):
+            given.append(await name(source.get(FOREVER)))
+            await clock.advance(0.125)
+
+        assert set(given) == {"token-1"}
+        assert endpoint.requests == 2
+
+    @pytest.mark.parametrize(
+        ("life", "seconds", "most"),
+        [
+            pytest.param(5.0, 100, 100, id="5 s"),
+            pytest.param(2.0, 100, 100, id="2 s"),
+            pytest.param(1.0, 100, 106, id="1 s"),
+        ],
+    )
+    async def test_f12_short_life_is_used(
+        self, clock: FakeClock, endpoint: Endpoint, life: float, seconds: int, most: int
+    ) -> None:
+        """A token that lives for seconds costs one request a second at most, or one per life if it is shorter."""
+        endpoint.life = life
+        source = source_of(endpoint, clock)
+
+        for _ in range(seconds * 20):
+            outcome = await source.get(FOREVER)
+            assert isinstance(outcome, Grant)
+            number = int(outcome.token.access_token.removeprefix("token-"))
+            assert clock() < endpoint.asked_at[number - 1] + life
+            await clock.advance(0.05)
+
+        assert endpoint.requests <= most
+
+    @pytest.mark.parametrize("life", [LIFE, 10.0], ids=["of hours", "of seconds"])
+    async def test_f13_same_token_again_makes_no_tight_loop(
+        self, clock: FakeClock, endpoint: Endpoint, life: float
+    ) -> None:
+        """An endpoint that hands out one token until it dies is asked every 5 s at most."""
+        endpoint.same_token = True
+        endpoint.life = life
+        source = source_of(endpoint, clock)
+        ends = clock() + life
+
+        while clock() < ends - 0.5:
+            await source.get(FOREVER)
+            await clock.advance(min(0.5, life / 1000) if ends - clock() < 400 else 30.0)
+            endpoint.life = ends - clock()
+
+        gaps = [later - earlier for earlier, later in pairwise(endpoint.asked_at)]
+        assert min(gaps) >= (5.0 if life == LIFE else 1.0)
+
+
+class TestNone:
+    """The token held is at its end, or there is none: callers wait for the one fetch."""
+
+    @pytest.mark.parametrize(
+        ("life", "end"),
+        [
+            pytest.param(18_000.0, 17_995.0, id="5 s of a long life"),
+            pytest.param(100.0, 95.0, id="5 s are a twentieth"),
+            pytest.param(10.0, 9.5, id="a twentieth of a short life"),
+            pytest.param(1.0, 0.95, id="a twentieth of a life without a last part"),
+        ],
+    )
+    async def test_end_leaves_a_margin(self, clock: FakeClock, endpoint: Endpoint, life: float, end: float) -> None:
+        """A twentieth of a life, at most 5 s of it, is not used."""
+        endpoint.life = life
+        source = source_of(endpoint, clock)
+        await source.get(FOREVER)
+        endpoint.failure = failing()
+
+        await clock.advance(end - 0.01)
+        before = await name(source.get(FOREVER))
+        await clock.advance(0.01)
+        after = await name(source.get(FOREVER))
+
+        assert (before, after) == ("token-1", "ServerError")
+
+    async def test_life_counts_from_the_moment_of_the_request(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """What an answer took on its way is not added to the token's life."""
+        endpoint.takes = 40.0
+        (first,) = await callers(1, source)
+        await clock.advance(40.0)
+        endpoint.takes, endpoint.failure = 0.0, failing()
+
+        await clock.advance(END - 40.0)
+
+        assert await first == "token-1"
+        assert await name(source.get(FOREVER)) == "ServerError"
+
+    async def test_f01_callers_share_one_fetch(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """However many callers need a token at once, the endpoint is asked once."""
+        endpoint.takes = 0.05
+
+        waiting = await callers(1000, source)
+        await clock.advance(0.05)
+
+        assert {await one for one in waiting} == {"token-1"}
+        assert endpoint.requests == 1
+
+    async def test_f02_cancelled_caller_takes_the_fetch_from_nobody(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """The first caller's leaving does not end the fetch that it began."""
+        endpoint.takes = 0.05
+        waiting = await callers(100, source)
+
+        waiting[0].cancel()
+        await clock.advance(0.05)
+
+        assert {await one for one in waiting[1:]} == {"token-1"}
+        assert endpoint.requests == 1
+
+    async def test_f03_fetch_that_all_callers_left_is_kept(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A token that nobody waited for serves the next call."""
+        endpoint.takes = 0.05
+        for one in await callers(100, source):
+            one.cancel()
+
+        await clock.advance(0.05)
+
+        assert await name(source.get(FOREVER)) == "token-1"
+        assert endpoint.requests == 1
+
+    async def test_f04_callers_share_a_failure_each_with_an_error_of_its_own(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A fetch that fails fails for all who waited, and no two of them get the same exception object."""
+        endpoint.takes, endpoint.failure = 0.05, failing()
+
+        waiting = [asyncio.create_task(error(source.get(FOREVER))) for _ in range(100)]
+        await clock.advance(0.05)
+        errors = [await one for one in waiting]
+
+        assert {type(one) for one in errors} == {ServerError}
+        assert len(set(map(id, errors))) == 100
+        assert endpoint.requests == 1
+
+    async def test_f05_callers_who_cannot_wait_cost_no_requests(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Callers that give up after 50 ms, again and again, still get a token that takes 60 ms."""
+        endpoint.takes = 0.0625
+        began = clock()
+
+        async def caller() -> tuple[float, bool]:
+            at = clock() - began
+            try:
+                async with asyncio.timeout(0.05):
+                    await source.get(FOREVER)
+            except TimeoutError:
+                return at, False
+            return at, True
+
+        tasks = []
+        for _ in range(128):
+            tasks.append(asyncio.create_task(caller()))
+            await clock.advance(0.0078125)
+        served = dict(await asyncio.gather(*tasks))
+
+        assert endpoint.requests == 1
+        assert served == {at: at + 0.05 > 0.0625 for at in served}
+
+    async def test_f08_first_call_after_recovery_works(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """When the endpoint is up again, the next call is served, without a restart."""
+        await source.get(FOREVER)
+        await clock.advance(END)
+        endpoint.failure = failing()
+        while_down = [await name(source.get(FOREVER)) for _ in range(3)]
+
+        endpoint.failure = None
+
+        assert while_down == ["ServerError"] * 3
+        assert await name(source.get(FOREVER)) == "token-5"
+
+    @pytest.mark.parametrize(
+        ("timeout", "seconds"), [pytest.param(7.0, 7.0, id="the client's"), pytest.param(None, 60.0, id="none")]
+    )
+    async def test_fetch_runs_under_the_timeout_of_the_client(
+        self, clock: FakeClock, endpoint: Endpoint, timeout: float | None, seconds: float
+    ) -> None:
+        """A fetch has the client's `timeout`, or 60 s where that is None, whoever waits for it."""
+        endpoint.takes = 1e6
+        source = source_of(endpoint, clock, timeout=timeout)
+        began = clock()
+
+        waiting = asyncio.create_task(error(source.get(FOREVER)))
+        await clock.advance(seconds - 0.01)
+        still_waits = not waiting.done()
+        await clock.advance(0.01)
+        caught = await waiting
+
+        assert still_waits
+        assert isinstance(caught, APITimeoutError)
+        assert str(caught) == f"POST /oauth/token failed: no token within {seconds:g} s"
+        assert endpoint.deadlines == [began + seconds]
+
+    async def test_waiters_are_woken_in_several_turns(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Thousands of waiters do not stop the event loop when their token comes: others get their turns between."""
+        endpoint.takes = 0.05
+        woken: list[int] = []
+        waiting = await callers(1000, source)
+
+        def look() -> None:
+            done = sum(one.done() for one in waiting)
+            woken.append(done)
+            if done < 1000:
+                asyncio.get_running_loop().call_soon(look)
+
+        clock.autopilot = True
+        await waiting[0]
+        look()
+        await asyncio.gather(*waiting)
+
+        assert len(woken) > 5
+
+    async def test_shuffled_cancels_and_fetches(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Whoever is not cancelled gets a token, in whatever order callers come, leave, and fetches end."""
+        dice = random.Random(8)
+        endpoint.life = 3.0
+        source = source_of(endpoint, clock)
+        waiting: list[asyncio.Task[str]] = []
+        for _ in range(500):
+            endpoint.takes = dice.choice([0.0, 0.2, 0.5])
+            waiting += await callers(dice.randrange(5), source)
+            for one in dice.sample(waiting, k=min(2, len(waiting))):
+                one.cancel()
+            await clock.advance(dice.random() / 2)
+
+        await clock.advance(1.0)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+        names = {one for one in outcomes if isinstance(one, str)}
+        assert all(isinstance(one, str | asyncio.CancelledError) for one in outcomes)
+        assert all(one.startswith("token-") for one in names)
+
+
+class TestRefused:
+    """There is no token, and the credentials were refused: callers fail at once, for 30 s."""
+
+    async def test_f09_refusal_is_remembered(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """A thousand calls with a wrong secret, within 30 s, ask the endpoint once."""
+        endpoint.failure = failing(AuthenticationError, refused=True)
+
+        outcomes = []
+        for _ in range(1000):
+            outcomes.append(await name(source.get(FOREVER)))
+            await clock.advance(0.0299)
+
+        assert set(outcomes) == {"AuthenticationError"}
+        assert endpoint.requests == 1
+
+    async def test_f09_refusal_is_forgotten_after_thirty_seconds(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Half a minute after a refusal the credentials are tried again: someone may have mended them."""
+        endpoint.failure = failing(AuthenticationError, refused=True)
+        await source.get(FOREVER)
+        endpoint.failure = None
+
+        await clock.advance(29.99)
+        before = await name(source.get(FOREVER))
+        await clock.advance(0.01)
+        after = await name(source.get(FOREVER))
+
+        assert (before, after) == ("AuthenticationError", "token-2")
+
+    async def test_each_caller_gets_an_error_of_its_own(self, endpoint: Endpoint, source: TokenSource) -> None:
+        """A remembered refusal is no shared exception object."""
+        endpoint.failure = failing(AuthenticationError, refused=True)
+        await source.get(FOREVER)
+
+        one, other = await error(source.get(FOREVER)), await error(source.get(FOREVER))
+
+        assert one is not other
+
+    async def test_failure_that_is_no_refusal_is_not_remembered(self, endpoint: Endpoint, source: TokenSource) -> None:
+        """Only refused credentials are remembered: the next call after another failure tries again."""
+        endpoint.failure = failing(AuthenticationError)
+
+        await source.get(FOREVER)
+        await source.get(FOREVER)
+
+        assert endpoint.requests == 2
+
+
+class TestPaused:
+    """There is no token, and the endpoint asked to wait: callers wait for that, or fail at once."""
+
+    async def test_f10_caller_with_time_waits(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """A caller whose timeout reaches past the Retry-After gets a token right after it."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        await source.get(FOREVER)
+        endpoint.failure = None
+
+        waiting = asyncio.create_task(name(source.get(clock() + 20.0)))
+        await clock.advance(19.99)
+        early = endpoint.requests
+        await clock.advance(0.01)
+
+        assert early == 1
+        assert await waiting == "token-2"
+
+    async def test_f10_caller_without_time_fails_at_once(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A caller whose timeout ends before the Retry-After hears at once how long it is to wait."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        await source.get(FOREVER)
+        await clock.advance(5.0)
+
+        caught = await error(source.get(clock() + 14.99))
+
+        assert isinstance(caught, RateLimitedError)
+        assert caught.retry_after == pytest.approx(15.0)
+        assert endpoint.requests == 1
+
+    async def test_f10_wait_that_is_too_long_is_not_begun(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Nobody waits for a Retry-After above `max_retry_after`, whatever time there is."""
+        endpoint.failure = failing(RateLimitedError, asked=61.0)
+        await source.get(FOREVER)
+        endpoint.failure = None
+
+        at_once = await name(source.get(FOREVER))
+        await clock.advance(1.0)
+        waiting = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(60.0)
+
+        assert at_once == "RateLimitedError"
+        assert await waiting == "token-2"
+
+    async def test_f10_wait_is_not_part_of_the_fetch(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Where a call has more time than the client's timeout, waiting for the endpoint does not use that up."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        source = source_of(endpoint, clock, timeout=10.0)
+        await source.get(FOREVER)
+        endpoint.failure, endpoint.takes = None, 9.0
+
+        waiting = asyncio.create_task(name(source.get(clock() + 30.0)))
+        await clock.advance(29.0)
+
+        assert await waiting == "token-2"
+
+    async def test_f10_asked_in_the_middle_of_a_fetch(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """When the endpoint asks to wait, the waiters without time fail at once and the others are served later."""
+        endpoint.retry_after = 20.0
+        patient = asyncio.create_task(name(source.get(clock() + 20.0)))
+        hurried = asyncio.create_task(error(source.get(clock() + 19.9)))
+
+        await clock.settle()
+        too_late = await error(source.get(clock() + 19.9))
+        in_time = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(20.0)
+
+        assert isinstance(await hurried, RateLimitedError)
+        assert isinstance(too_late, RateLimitedError)
+        assert [await patient, await in_time] == ["token-2", "token-2"]
+        assert endpoint.requests == 2
+
+    async def test_f10_turned_away_caller_may_leave_in_the_same_moment(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A caller who is cancelled in the moment in which it is turned away is cancelled, and disturbs nobody."""
+        endpoint.retry_after = 20.0
+        patient = asyncio.create_task(name(source.get(FOREVER)))
+        hurried = asyncio.create_task(name(source.get(clock() + 1.0)))
+        await asyncio.sleep(0)
+
+        hurried.cancel()
+        await clock.advance(20.0)
+
+        assert hurried.cancelled()
+        assert await patient == "token-2"
+
+    async def test_f10_old_token_serves_during_the_wait(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A valid old token serves, and no background try is made, while the endpoint wants to be left alone."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+
+        given = []
+        for _ in range(159):
+            given.append(await name(source.get(FOREVER)))
+            await clock.advance(0.125)
+        requests = endpoint.requests
+        await clock.advance(0.125)
+        await source.get(FOREVER)
+        await clock.settle()
+
+        assert set(given) == {"token-1"}
+        assert (requests, endpoint.requests) == (2, 3)
+
+
+class TestReplace:
+    """The API refused a token: it is replaced once, by whoever comes first."""
+
+    @pytest.fixture
+    async def refused(self, source: TokenSource) -> Token:
+        """Give the token that the source holds, and the API refuses."""
+        grant = await source.get(FOREVER)
+        assert isinstance(grant, Grant)
+        return grant.token
+
+    async def test_token_is_replaced(self, endpoint: Endpoint, source: TokenSource, refused: Token) -> None:
+        """Another token than the refused one is given, and kept."""
+        replacement = await name(source.replace(refused, FOREVER))
+
+        assert replacement == "token-2"
+        assert await name(source.get(FOREVER)) == "token-2"
+        assert endpoint.requests == 2
+
+    async def test_f20_stragglers_share_the_replacement(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
+    ) -> None:
+        """Refusals of one token, at once or late, cost one token request."""
+        endpoint.takes = 0.05
+        at_once = [asyncio.create_task(name(source.replace(refused, FOREVER))) for _ in range(500)]
+        await clock.advance(0.05)
+
+        late = [await name(source.replace(refused, FOREVER)) for _ in range(500)]
+
+        assert {await one for one in at_once} | set(late) == {"token-2"}
+        assert endpoint.requests == 2
+
+    async def test_replacement_that_fails_is_the_callers_failure(
+        self, endpoint: Endpoint, source: TokenSource, refused: Token
+    ) -> None:
+        """Where no new token can be had, that is what the caller hears."""
+        endpoint.failure = failing()
+
+        assert await name(source.replace(refused, FOREVER)) == "ServerError"
+
+    async def test_f21_no_replacement_for_a_minute_after_one_of_no_use(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
+    ) -> None:
+        """A new token that is refused too means that tokens are not the matter: none is replaced for 60 s."""
+        second = await source.replace(refused, FOREVER)
+        assert isinstance(second, Grant)
+        source.replacing_did_not_help()
+
+        await clock.advance(59.99)
+        before = await name(source.replace(second.token, FOREVER))
+        await clock.advance(0.01)
+        after = await name(source.replace(second.token, FOREVER))
+
+        assert (before, after) == ("nothing", "token-3")
+
+    async def test_replacement_that_helped_does_not_count(self, source: TokenSource, refused: Token) -> None:
+        """A token that is taken away soon after another one is replaced as well."""
+        second = await source.replace(refused, FOREVER)
+        assert isinstance(second, Grant)
+
+        assert await name(source.replace(second.token, FOREVER)) == "token-3"
+
+    async def test_token_that_has_ended_is_fetched_anew_whatever_was_refused(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
+    ) -> None:
+        """A token that ended on its way was refused for that: a new one is due anyway, and the caller gets it."""
+        source.replacing_did_not_help()
+        await clock.advance(END - 30.0)
+        source.replacing_did_not_help()
+        await clock.advance(30.0)
+
+        assert await name(source.replace(refused, FOREVER)) == "token-2"
+
+
+class TestClose:
+    """A source ends with its client, or with its event loop."""
+
+    async def test_fetch_is_ended(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """Those who wait for a token when the client is closed hear so."""
+        endpoint.takes = 10.0
+        waiting = asyncio.create_task(error(source.get(FOREVER)))
+        await clock.settle()
+
+        await source.aclose()
+
+        caught = await waiting
+        assert type(caught) is APIConnectionError
+        assert str(caught) == "POST /oauth/token failed: the client or its event loop was closed"
+        assert len(asyncio.all_tasks()) == 1
+
+    async def test_closing_without_a_fetch_does_nothing(self, endpoint: Endpoint, source: TokenSource) -> None:
+        """A source that was never used, or has its token, is closed at once."""
+        await source.aclose()
+        await source.get(FOREVER)
+
+        await source.aclose()
+
+        assert await name(source.get(FOREVER)) == "token-1"
+
+
+class TestLoops:
+    """A source is used in one event loop after another: the token is shared, a fetch is not."""
+
+    def test_token_is_shared(self) -> None:
+        """A token fetched in one loop serves in the next."""
+        clock = FakeClock()
+        endpoint = Endpoint(clock)
+        source = source_of(endpoint, clock)
+
+        given = [asyncio.run(name(source.get(FOREVER))) for _ in range(2)]
+
+        assert given == ["token-1", "token-1"]
+
+    def test_fetch_of_a_loop_that_ended_is_nobodys(self) -> None:
+        """A fetch that was under way when its loop ended does not hang callers in the next loop."""
+        clock = FakeClock(autopilot=False)
+        endpoint = Endpoint(clock, takes=10.0)
+        source = source_of(endpoint, clock)
+
+        async def leave_early() -> None:
+            asyncio.create_task(name(source.get(FOREVER)))  # noqa: RUF006  # asyncio.run ends it
+            await clock.settle()
+
+        asyncio.run(leave_early())
+        endpoint.takes = 0.0
+
+        assert asyncio.run(name(source.get(FOREVER))) == "token-2"
+
+    def test_fetch_of_a_loop_that_stands_still_is_nobodys(self) -> None:
+        """Not even a loop that was neither ended nor closed keeps others waiting, and its fetch harms nobody later."""
+        clock = FakeClock()
+        endpoint = Endpoint(clock, takes=10.0)
+        source = source_of(endpoint, clock)
+        still = asyncio.new_event_loop()
+        asked = still.create_task(name(source.get(FOREVER)))
+        still.run_until_complete(asyncio.wait([asked], timeout=0))
+        endpoint.takes = 0.0
+
+        elsewhere = asyncio.run(name(source.get(FOREVER)))
+        here = still.run_until_complete(asked)
+        still.close()
+
+        assert (elsewhere, here) == ("token-2", "token-1")
+
+
+async def test_log_tells_the_lifetime_only(source: TokenSource, caplog: pytest.LogCaptureFixture) -> None:
+    """A fetched token leaves one line at DEBUG, with its lifetime and nothing else of it."""
+    with caplog.at_level(logging.DEBUG, logger="usergroups"):
+        await source.get(FOREVER)
+
+    assert caplog.record_tuples == [("usergroups", logging.DEBUG, "access token fetched; it lives 18000 s")]
