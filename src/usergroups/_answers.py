@@ -69,7 +69,7 @@ def status_error(
     hide = _hider(answer.request)
     text = hide(_text(answer)) if body else ""
     return (kind or error_class(answer.status_code))(
-        one_line(hide(_words(text)), _LONGEST_MESSAGE) or reason_phrase(answer.status_code),
+        one_line(hide(_words(text))[:_LONGEST_BODY], _LONGEST_MESSAGE) or reason_phrase(answer.status_code),
         status_code=answer.status_code,
         body=text[:_LONGEST_BODY],
         request_id=_request_id(answer, hide),

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import AsyncGenerator, Iterator
+from io import BytesIO
 
 import httpx
 
@@ -21,16 +22,14 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, str]:
         if coding not in _DECODERS:
             return b"", f"its content coding {coding[:40]!r} is not one that was asked for"
         decoder = _DECODERS[coding]()
-        parts: list[bytes] = []
-        size = 0
+        body = BytesIO()  # joining parts would take twice the memory
         async for chunk in chunks:
             for part in decoder.feed(chunk):
-                size += len(part)
-                if size > limit:
-                    return b"".join(parts), f"its body is longer than {limit:,} bytes"
-                parts.append(part)
+                if body.tell() + len(part) > limit:
+                    return body.getvalue(), f"its body is longer than {limit:,} bytes"
+                body.write(part)
         decoder.end()
-        return b"".join(parts), ""
+        return body.getvalue(), ""
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()

@@ -37,6 +37,8 @@ _SHUTS = _events(
 _ANSWERS = _events("receive_response_headers.complete")
 _CONNECTS = "connection.connect_tcp.started"
 
+_LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrived whole
+
 
 @attrs.frozen(kw_only=True)
 class Answer:
@@ -124,6 +126,9 @@ class Line:
     async def _run(self, request: httpx.Request, limit: int, sent_at: float) -> Answer | Fault:
         try:
             response = await self.transport.handle_async_request(request)
+            if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
+                await response.aclose()
+                return Fault(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
             body, flaw = await read_body(response, limit)
         except Exception as error:  # noqa: BLE001  # a transport may raise anything: no usable answer arrived
             return fault_of(error)

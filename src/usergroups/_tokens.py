@@ -196,7 +196,8 @@ class TokenSource:
             self._land(flight, outcome)
 
     def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
-        self._flights.pop(flight.loop, None)
+        if self._flights.get(flight.loop) is flight:  # else it has landed, and is only saving its token
+            del self._flights[flight.loop]
         flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:

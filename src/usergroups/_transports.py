@@ -3,12 +3,14 @@
 import os
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies, getproxies_environment, proxy_bypass, proxy_bypass_environment
 
 import httpx
 
+from ._settings import hide, host_of
 from .errors import ConfigurationError
 
 _KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
@@ -23,6 +25,8 @@ def transport_maker(base_url: str, most: int) -> Callable[[], httpx.AsyncBaseTra
     """
     context = tls_context()
     proxy = environment_proxy(base_url)
+    if proxy is not None and proxy.url.scheme == "https":
+        proxy.ssl_context = context
     limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEPT_ALIVE)
 
     def make() -> httpx.AsyncBaseTransport:
@@ -44,19 +48,37 @@ def _makes(make: Callable[[], object]) -> bool:
     return True
 
 
+def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
+    """
+    Read the environment's proxies now, and give what chooses among them for a base URL.
+    """
+    proxies = {scheme: hide(address) for scheme, address in getproxies().items()}  # they may hold a password
+    from_variables = bool(getproxies_environment())
+
+    def choose(base_url: str) -> httpx.Proxy | None:
+        parts = urlsplit(base_url)
+        address = proxies.get(parts.scheme)
+        if not address:
+            return None
+        if proxy_bypass_environment(parts.netloc, proxies) if from_variables else proxy_bypass(parts.netloc):
+            return None
+        proxy = None
+        with suppress(ValueError, httpx.InvalidURL):
+            proxy = httpx.Proxy(address if "://" in address else f"http://{address.removeprefix('//')}")
+        if proxy is None or not host_of(proxy.url.netloc.decode("ascii")):
+            raise ConfigurationError(
+                "the proxy of the environment cannot be used: it is no URL of a proxy that is known"
+            )
+        return proxy
+
+    return choose
+
+
 def environment_proxy(base_url: str) -> httpx.Proxy | None:
     """
     Give the proxy that the environment has for *base_url*, or None.
     """
-    parts = urlsplit(base_url)
-    address = getproxies().get(parts.scheme)
-    if not address or proxy_bypass(parts.netloc):
-        return None
-    try:
-        return httpx.Proxy(address if "://" in address else f"http://{address}")
-    except (ValueError, httpx.InvalidURL):
-        pass
-    raise ConfigurationError("the proxy of the environment cannot be used: it is no valid URL")
+    return environment_proxies()(base_url)
 
 
 def tls_context() -> ssl.SSLContext:

@@ -2,12 +2,14 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
+from urllib.request import getproxies
 
 import httpx
 
-from ._transports import environment_proxy, tls_context
+from ._transports import environment_proxies, tls_context
+from .errors import ConfigurationError
 
 try:
     import aiohttp
@@ -19,6 +21,7 @@ __all__ = ["aiohttp_transport"]
 
 _KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
+_LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
 
 # The first row that fits is taken.
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -40,26 +43,38 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
     """
     Make a transport on aiohttp, to be passed to a client as `transport=`.
 
-    Proxies are the environment's, and so are certificates where *verify* is None. It may serve many
-    clients and one loop after another; whoever made it closes it, with `aclose()` or `async with`.
+    Proxies are the environment's, and so are certificates where *verify* is None; both are read now.
+    It may serve many clients and one loop after another; whoever made it closes it, with `aclose()`
+    or `async with`.
+
+    Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
-    return _AiohttpTransport(verify or tls_context())
+    choose = environment_proxies()
+    if not getproxies().get("no"):  # else it depends on the host
+        _usable(choose("https://"))
+    return _AiohttpTransport(verify or tls_context(), choose)
+
+
+def _usable(proxy: httpx.Proxy | None) -> httpx.Proxy | None:
+    if proxy is None or proxy.url.scheme in ("http", "https"):
+        return proxy
+    raise ConfigurationError("the proxy of the environment cannot be used: aiohttp knows http and https proxies only")
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
     cancel_safe = True  # an exchange may be cancelled at any moment and takes no connection along
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, choose_proxy: Callable[[str], httpx.Proxy | None]) -> None:
         self._context = context
+        self._choose_proxy = choose_proxy
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
-        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}
+        self._proxies: dict[tuple[str, bytes], URL | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
         Send *request*, and give the answer with its body still to be read.
         """
         timeout = request.extensions.get("timeout", {})
-        proxy = self._proxy(request.url)
         with _as_httpx():
             response = await self._session().request(
                 request.method,
@@ -70,8 +85,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
-                proxy=None if proxy is None else str(proxy.url),
-                proxy_auth=None if proxy is None or proxy.auth is None else aiohttp.BasicAuth(*proxy.auth),
+                proxy=self._proxy(request.url),
             )
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
@@ -101,10 +115,14 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return session
 
-    def _proxy(self, url: httpx.URL) -> httpx.Proxy | None:
+    def _proxy(self, url: httpx.URL) -> URL | None:
         origin = url.scheme, url.netloc
         if origin not in self._proxies:
-            self._proxies[origin] = environment_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}")
+            proxy = _usable(self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}"))
+            address = None if proxy is None else URL(str(proxy.url))
+            if address is not None and proxy is not None and proxy.auth is not None:
+                address = address.with_user(proxy.auth[0]).with_password(proxy.auth[1])
+            self._proxies[origin] = address
         return self._proxies[origin]
 
 
@@ -113,15 +131,36 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        content = self._response.content
         with _as_httpx():
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            while not content.at_eof():
+                look = asyncio.timeout(_LOOK)
+                try:
+                    async with look:
+                        chunk = await content.readany()
+                except TimeoutError:
+                    if not look.expired():
+                        raise
+                    if self._is_cut_off():
+                        raise aiohttp.ClientPayloadError from None
+                else:
+                    yield chunk
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
+
+    def _is_cut_off(self) -> bool:
+        """
+        Tell whether the connection has gone before the body was complete.
+
+        aiohttp 3.14 closes it over chunks that are wrong, and wakes nobody who waits for more.
+        """
+        connection = self._response.connection
+        transport = None if connection is None else connection.transport
+        return not self._response.content.is_eof() and (transport is None or transport.is_closing())
 
 
 @contextmanager
