@@ -158,3 +158,46 @@ def test_links_lead_somewhere() -> None:
 
     assert links
     assert all((ROOT / link).exists() for link in links)
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return what `requirements/` pins under *name*: the version of each package."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.MULTILINE))
+
+
+PINNED = sorted(path.stem for path in (ROOT / "requirements").iterdir())
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_pins_say_what_and_not_where_from(name: str) -> None:
+    """As CONTRIBUTING says, the pins are versions and hashes, and name no place to download from."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    rows = [line for line in text.replace("\\\n", " ").splitlines() if not line.startswith("#")]
+
+    assert rows
+    assert all(re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^-]+)?( +--hash=sha256:[0-9a-f]{64})+", row) for row in rows)
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_pins_agree(name: str) -> None:
+    """One environment can hold them all."""
+    dev, these = pins("dev"), pins(name)
+
+    assert {package: these[package] for package in these.keys() & dev.keys()} == {
+        package: dev[package] for package in these.keys() & dev.keys()
+    }
+
+
+def test_pins_are_those_of_the_project() -> None:
+    """After a change in `pyproject.toml`, `make pins` was run."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {re.split("[^a-z0-9-]", line)[0] for line in pyproject["project"]["dependencies"]}
+    groups = pyproject["dependency-groups"]
+    lines = "\n".join(line for group in groups.values() for line in group if isinstance(line, str))
+    asked = dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([^\s;]+)", lines, re.MULTILINE))
+
+    pinned = {package: version for name in PINNED for package, version in pins(name).items()}
+
+    assert {package: pinned.get(package) for package in asked} == asked
+    assert needed <= pins("runtime").keys()

@@ -2,6 +2,8 @@
 The rig: what fault tests need around a client, so that they nap never and prove what they say.
 
     server.py    FaultServer: a scripted HTTP server that can be as rude as a script says
+    routes.py    what the server has been asked, and which script it answers with
+    link.py      one connection, at the server's end
     script.py    what scripts are made of: answers, and steps such as drip, reset, hold
     tally.py     a number that one thread counts up and others wait for
     tls.py       certificates, good ones and bad ones

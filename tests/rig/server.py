@@ -1,137 +1,21 @@
 """A scripted HTTP server in a thread and event loop of its own, as rude as a test needs it."""
 
 import asyncio
-import re
 import socket
 import ssl
-import struct
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Coroutine
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl
 
-import attrs
-
-from .script import Script, Step, answer
+from .link import Link
+from .routes import Answer, Connection, Request, Route, path_fits
+from .script import Script, answer
 from .tally import Tally
 
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_END_OF_HEAD = b"\r\n\r\n"
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
-
-
-@attrs.frozen(slots=False)
-class Request:
-    """
-    A request that arrived whole, at monotonic time *at*: the *nth* (from 1) on its *connection*.
-    """
-
-    head: bytes
-    body: bytes
-    at: float
-    connection: int
-    nth: int
-
-    @cached_property
-    def method(self) -> str:
-        """
-        The method.
-        """
-        return self.head.partition(b" ")[0].decode("latin-1")
-
-    @cached_property
-    def target(self) -> bytes:
-        """
-        What is asked for, byte for byte: path and query.
-        """
-        return self.head.split(b" ", 2)[1]
-
-    @cached_property
-    def path(self) -> str:
-        """
-        The path, still percent-encoded, without the query.
-        """
-        return self.target.partition(b"?")[0].decode("latin-1")
-
-    @cached_property
-    def query(self) -> list[tuple[str, str]]:
-        """
-        The names and values of the query, decoded.
-        """
-        return parse_qsl(self.target.partition(b"?")[2].decode("latin-1"), keep_blank_values=True)
-
-    @cached_property
-    def headers(self) -> list[tuple[str, str]]:
-        """
-        The headers in order, their names in lower case.
-        """
-        lines = self.head.decode("latin-1").split("\r\n")[1:]
-        pairs = (line.partition(":") for line in lines if line)
-        return [(name.lower(), value.strip()) for name, _, value in pairs]
-
-    def header(self, name: str) -> str | None:
-        """
-        Give the first header called *name*, or None.
-        """
-        return next((value for other, value in self.headers if other == name.lower()), None)
-
-
-@attrs.define
-class Connection:
-    """
-    One connection in figures: monotonic times, and how many requests came on it.
-    """
-
-    number: int
-    opened_at: float
-    closed_at: float | None = None
-    requests: int = 0
-
-
-Answer = Script | Callable[[Request, int], Script]
-
-
-@attrs.define
-class Route:
-    """
-    What is answered to some requests; *answer* may be changed at any time, *hits* counts them.
-    """
-
-    method: str | None
-    path: str
-    answer: Answer
-    left: int | None = None
-    hits: int = 0
-
-    def fits(self, request: Request) -> bool:
-        """
-        Tell whether this route is for *request*, and not used up.
-        """
-        return (
-            self.left != 0
-            and (self.method is None or self.method == request.method)
-            and path_fits(self.path, request.path)
-        )
-
-    def take(self, request: Request) -> Script:
-        """
-        Give the script for *request*.
-        """
-        self.hits += 1
-        if self.left is not None:
-            self.left -= 1
-        return self.answer(request, self.hits) if callable(self.answer) else self.answer
-
-
-def path_fits(pattern: str, path: str) -> bool:
-    """
-    Tell whether *path* is *pattern*, or begins with it where that ends in `*`.
-    """
-    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+__all__ = ["Answer", "Connection", "FaultServer", "Request", "Route", "path_fits", "unused_port"]
 
 
 class FaultServer:
@@ -158,8 +42,8 @@ class FaultServer:
         self._routes: list[Route] = []
         self._requests: deque[Request] = deque(maxlen=keep)
         self._connections: list[Connection] = []
-        self._wires: set[_Wire] = set()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._links: set[Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._listener = _listen(host, 0)
         self._address: tuple[str, int] = self._listener.getsockname()[:2]
         self._running = Event()
@@ -266,7 +150,7 @@ class FaultServer:
 
     def refuse(self) -> None:
         """
-        Stop to listen, so that new connections are refused; those that are open stay.
+        Stop listening, so that new connections are refused; those that are open stay.
         """
         self._in_thread(self._stop_listening)
 
@@ -282,11 +166,11 @@ class FaultServer:
         """
 
         def deed() -> None:
-            for wire in list(self._wires):
+            for link in list(self._links):
                 if rudely:
-                    wire.reset()
+                    link.reset()
                 else:
-                    wire.close()
+                    link.close()
 
         self._in_thread(deed)
 
@@ -314,17 +198,19 @@ class FaultServer:
         self._stop_listening()
         for task in self._tasks:
             task.cancel()
-        for wire in list(self._wires):
-            wire.abort()
+        for link in list(self._links):
+            link.abort()
         await self.all_closed()
 
     def _stop_listening(self) -> None:
-        self._loop.remove_reader(self._listener)
-        self._listener.close()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
 
     def _listen_again(self) -> None:
-        self._listener = _listen(*self._address)
-        self._loop.add_reader(self._listener, self._accept)
+        if self._listener.fileno() < 0:
+            self._listener = _listen(*self._address)
+            self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
         for _ in range(64):  # at most, before the connections that are there get their turn
@@ -339,16 +225,16 @@ class FaultServer:
             self.spawn(self._welcome(accepted, connection))
 
     async def _welcome(self, accepted: socket.socket, connection: Connection) -> None:
-        wire = _Wire(self, connection)
+        link = Link(self, connection)
         try:
-            await self._loop.connect_accepted_socket(lambda: wire, accepted, ssl=self._tls)
+            await self._loop.connect_accepted_socket(lambda: link, accepted, ssl=self._tls)
         except OSError:  # the TLS handshake failed, or the client is gone already
-            wire.note_closed()
+            link.note_closed()
         except asyncio.CancelledError:
-            wire.note_closed()
+            link.note_closed()
             raise
 
-    def spawn(self, work: "asyncio._CoroutineLike[object]") -> asyncio.Task[object]:
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """
         Do *work* in a task that ends with the server.
         """
@@ -357,7 +243,7 @@ class FaultServer:
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[object]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.errors.append(error)
@@ -378,142 +264,24 @@ class FaultServer:
         self.unscripted.append(request)
         return answer(b"the rig has no script for this request", 418)
 
-    def add_wire(self, wire: "_Wire") -> None:
+    def greeting(self, connection: int) -> Script:
         """
-        Take note that *wire* can be written to.
+        Give the script that *connection* begins with.
         """
-        self._wires.add(wire)
+        return () if self.on_connect is None else self.on_connect(connection)
 
-    def drop_wire(self, wire: "_Wire") -> None:
+    def opened(self, link: Link) -> None:
         """
-        Take note that *wire*'s socket is closed.
+        Take note that *link* can be written to.
         """
-        self._wires.discard(wire)
+        self._links.add(link)
+
+    def closed(self, link: Link) -> None:
+        """
+        Take note that *link*'s socket is closed.
+        """
+        self._links.discard(link)
         self.open.add(-1)
-
-
-class _Wire(asyncio.Protocol):
-    """
-    One connection: takes requests apart, and does one script after another.
-    """
-
-    def __init__(self, server: FaultServer, connection: Connection) -> None:
-        self._server = server
-        self._connection = connection
-        self._inbox = bytearray()
-        self._task: asyncio.Task[object] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._lost = asyncio.Event()
-        self._came = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.add_wire(self)
-        if self._server.on_connect is not None:
-            self._do(self._server.on_connect(self._connection.number))
-
-    def data_received(self, data: bytes) -> None:
-        self._inbox += data
-        self._came.set()
-        self._go_on()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._lost.set()
-        if self._task is not None:
-            self._task.cancel()
-        self.note_closed()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def note_closed(self) -> None:
-        self._connection.closed_at = monotonic()
-        self._server.drop_wire(self)
-
-    def send(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    async def drain(self) -> None:
-        await asyncio.sleep(0)
-        await self._writable.wait()
-
-    def close(self) -> None:
-        self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def reset(self) -> None:
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._transport.abort()
-
-    async def lost(self) -> None:
-        await self._lost.wait()
-
-    async def receive(self) -> bytes:
-        while not self._inbox:
-            self._came.clear()
-            await self._came.wait()
-        data = bytes(self._inbox)
-        self._inbox.clear()
-        return data
-
-    def _go_on(self) -> None:
-        while self._task is None and not self._transport.is_closing():
-            request = self._next_request()
-            if request is None:
-                return
-            self._do(self._server.script_for(request))
-
-    def _next_request(self) -> Request | None:
-        end = self._inbox.find(_END_OF_HEAD)
-        if end < 0:
-            return None
-        found = _CONTENT_LENGTH.search(self._inbox, 0, end)
-        start = end + len(_END_OF_HEAD)
-        length = int(found[1]) if found else 0
-        if len(self._inbox) < start + length:
-            return None
-        self._connection.requests += 1
-        request = Request(
-            head=bytes(self._inbox[:end]),
-            body=bytes(self._inbox[start : start + length]),
-            at=monotonic(),
-            connection=self._connection.number,
-            nth=self._connection.requests,
-        )
-        del self._inbox[: start + length]
-        return request
-
-    def _do(self, script: Script) -> None:
-        """
-        Send what *script* begins with at once, and do the rest of it in a task.
-        """
-        parts = (script,) if isinstance(script, bytes) else tuple(script)
-        for done, part in enumerate(parts):
-            if not isinstance(part, bytes):
-                self._task = self._server.spawn(self._run(parts[done:]))
-                self._task.add_done_callback(self._done)
-                return
-            self.send(part)
-
-    async def _run(self, parts: Sequence[bytes | Step]) -> None:
-        for part in parts:
-            if isinstance(part, bytes):
-                self.send(part)
-            else:
-                await part(self)
-
-    def _done(self, task: asyncio.Task[object]) -> None:
-        self._task = None
-        if not task.cancelled() and task.exception() is not None:
-            self.abort()
-        self._go_on()
 
 
 def _listen(host: str, port: int) -> socket.socket:

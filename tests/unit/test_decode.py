@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum, IntEnum
 from functools import lru_cache
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import attrs
+import httpx
 import hypothesis
 import pytest
 import yaml
@@ -22,6 +23,7 @@ import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
 from usergroups import m3ter, smartpm
 from usergroups._decode import MismatchError, _shape, build, is_array, is_object, parse_json
+from usergroups._exchange import Answer
 from usergroups.m3ter import _read as read_page
 from usergroups.smartpm import _read as read_group
 from usergroups_m3ter_api.models import Error, UserGroupPage
@@ -646,22 +648,10 @@ class TestShape:
             assert kinds == (wanted if name in required else wanted | {type(None)})
 
 
-def page(document: object) -> Any:
-    """Read *document* as an answer to the listing of m3ter's user groups."""
-    return read(read_page, document)
-
-
-def read(reader: Callable[[Any], Any], document: object) -> Any:
-    """Run *reader*, which waits for nothing, on *document*."""
-
-    @attrs.frozen
-    class Answer:
-        body: bytes
-
-    work = reader(Answer(json.dumps(document).encode()))
-    with pytest.raises(StopIteration) as ended:
-        work.send(None)
-    return ended.value.value
+def answer(document: object) -> Answer:
+    """Give a good answer with *document* as its body."""
+    request = httpx.Request("GET", "https://api.example/x")
+    return Answer(status_code=200, headers={}, body=json.dumps(document).encode(), request=request)
 
 
 class TestPages:
@@ -686,9 +676,9 @@ class TestPages:
             pytest.param({"data": None, "nextToken": "t"}, [], "t", id="null data with more to come"),
         ],
     )
-    def test_f53_good_ones(self, document: object, ids: list[str], token: str | None) -> None:
+    async def test_f53_good_ones(self, document: object, ids: list[str], token: str | None) -> None:
         """Each shape that the provider may answer in is a page."""
-        found = page(document)
+        found = await read_page(answer(document))
 
         assert [group.id for group in found.items] == ids
         assert found.next_token == token
@@ -712,31 +702,32 @@ class TestPages:
             pytest.param({"data": [None]}, "$.data[0]", id="null in the envelope"),
         ],
     )
-    def test_f53_bad_ones(self, document: object, path: str) -> None:
+    async def test_f53_bad_ones(self, document: object, path: str) -> None:
         """Any other shape is refused, never taken for an empty page."""
         with pytest.raises(MismatchError) as caught:
-            page(document)
+            await read_page(answer(document))
 
         assert caught.value.json_path == path
 
     @pytest.mark.parametrize(
         "token", [5, 0, False, ["t"], {}, "x" * 1_048_576, "\ud800"], ids=lambda token: repr(token)[:12]
     )
-    def test_f57_bad_tokens(self, token: object) -> None:
+    async def test_f57_bad_tokens(self, token: object) -> None:
         """A next token that could not be sent back is refused."""
         with pytest.raises(MismatchError) as caught:
-            page({"data": [], "nextToken": token})
+            await read_page(answer({"data": [], "nextToken": token}))
 
         assert caught.value.json_path == "$.nextToken"
 
-    def test_page_of_the_spec_is_read_alike(self) -> None:
+    async def test_page_of_the_spec_is_read_alike(self) -> None:
         """What is read by hand is what the specification's page model says."""
         document = {"data": [m3ter_group()], "nextToken": "t"}
 
         model = build(UserGroupPage, document)
 
-        assert list(page(document).items) == model.data
-        assert page(document).next_token == model.next_token
+        page = await read_page(answer(document))
+        assert list(page.items) == model.data
+        assert page.next_token == model.next_token
 
     @unhurried
     @given(
@@ -745,10 +736,10 @@ class TestPages:
             {}, optional={"data": json_values, "id": json_values, "nextToken": json_values, "x": json_values}
         )
     )
-    def test_f53_anything(self, document: object) -> None:
+    async def test_f53_anything(self, document: object) -> None:
         """Any JSON is a page of groups, or a `MismatchError`."""
         try:
-            found = page(document)
+            found = await read_page(answer(document))
         except MismatchError:
             return
 
@@ -759,15 +750,39 @@ class TestPages:
 class TestGroups:
     """SmartPM's user group with its users."""
 
-    def test_f54_naive_date_times_are_utc(self) -> None:
+    async def test_f54_naive_date_times_are_utc(self) -> None:
         """A group is read whole, and its naive times are UTC."""
-        group = read(read_group, smartpm_group(user(lastLogin="2024-01-01T12:00:00"), user(lastLogin=None)))
+        group = await read_group(answer(smartpm_group(user(lastLogin="2024-01-01T12:00:00"), user(lastLogin=None))))
 
         assert [one.last_login for one in group.users] == [datetime(2024, 1, 1, 12, tzinfo=UTC), None]
         assert group.users[0].last_login.utcoffset() == timedelta(0)
 
     @pytest.mark.parametrize("document", [None, [], "x", {}, [smartpm_group()]], ids=repr)
-    def test_f49_bad_ones(self, document: object) -> None:
+    async def test_f49_bad_ones(self, document: object) -> None:
         """What is no group is refused."""
         with pytest.raises(MismatchError):
-            read(read_group, document)
+            await read_group(answer(document))
+
+    @pytest.mark.parametrize("size", [0, 1, 1000, 2500])
+    async def test_group_is_read_whole_whatever_its_size(self, size: int) -> None:
+        """All users of a group are there, in their order, also where it is read in parts."""
+        group = await read_group(answer(smartpm_group(*(user(loginCount=number) for number in range(size)), rank=1)))
+
+        assert [one.login_count for one in group.users] == list(range(size))
+        assert (group.name, group.additional_properties) == ("Project Managers", {"rank": 1})
+
+    @pytest.mark.parametrize("place", [0, 999, 1000, 2499])
+    @pytest.mark.parametrize(
+        ("bad", "path"),
+        [(user(email=5), ".email"), ([["id", ID], ["email", "x"]], ""), ({"email": "x"}, ".id")],
+        ids=["a wrong type", "pairs", "a missing id"],
+    )
+    async def test_f52_bad_user_of_a_large_group(self, place: int, bad: object, path: str) -> None:
+        """Wherever one user is bad, the whole answer is refused, and that user is named."""
+        users: list[object] = [user()] * 2500
+        users[place] = bad
+
+        with pytest.raises(MismatchError) as caught:
+            await read_group(answer(smartpm_group(*users)))
+
+        assert caught.value.json_path == f"$.users[{place}]{path}"

@@ -269,6 +269,18 @@ async def test_server_can_refuse_and_hang_up(faults: FaultServer) -> None:
         assert (await client.get("/x")).text == "here"
 
 
+async def test_server_that_refuses_can_be_stopped(faults: FaultServer) -> None:
+    """Refusing, or accepting, twice changes nothing, and a server that refuses stops like any other."""
+    faults.accept()
+    faults.refuse()
+    faults.refuse()
+
+    faults.stop()
+
+    assert faults.errors == []
+    assert faults.open.value == 0
+
+
 async def test_rude_hang_up_is_a_reset(faults: FaultServer) -> None:
     """Hanging up rudely resets the connections that are open."""
     faults.always("*", (silence,))

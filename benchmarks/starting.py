@@ -1,0 +1,40 @@
+"""What it takes to begin: the import, and a client."""
+
+import subprocess
+import sys
+import time
+from statistics import median
+
+from benchmarks.processes import ROOT, environment
+
+_IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+_CLIENTS = 50
+
+
+def imports(times: int) -> dict[str, float]:
+    """
+    Give the seconds of `import httpx, attrs`, of that with asyncio, and of `import usergroups`, each afresh.
+    """
+    seconds: dict[str, list[float]] = {"httpx, attrs": [], "httpx, attrs, asyncio": [], "usergroups": []}
+    for _ in range(times + 1):  # the first turn fills the caches of the file system
+        for names, taken in seconds.items():
+            code = _IMPORT.format(names)
+            run = subprocess.run(
+                [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, check=True
+            )
+            taken.append(float(run.stdout))
+    return {names: median(taken[1:]) for names, taken in seconds.items()}
+
+
+async def measure() -> dict[str, float]:
+    """
+    Give the seconds that the *first* client of a process takes to be made, and a *later* one.
+    """
+    from usergroups import M3terClient  # `imports` must not pay for it
+
+    taken: list[float] = []
+    for _ in range(_CLIENTS):
+        begin = time.perf_counter()
+        M3terClient(org_id="org", api_key="key", api_secret="secret")  # made up
+        taken.append(time.perf_counter() - begin)
+    return {"first": taken[0], "second": taken[1], "later": median(taken[1:])}

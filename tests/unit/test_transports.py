@@ -1,0 +1,327 @@
+"""The transport that a client makes for itself: proxies and certificates as the environment says."""
+
+import ssl
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import hypothesis
+import pytest
+import trustme
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rig.canary import sweep_exception
+from usergroups import ConfigurationError, M3terClient, SmartPMClient
+from usergroups._transports import environment_proxies, environment_proxy, tls_context, transport_maker
+
+URL = "https://api.m3ter.com"
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
+
+
+def proxy_of(base_url: str = URL) -> str | None:
+    """Give the URL of the proxy that the environment has for *base_url*."""
+    proxy = environment_proxy(base_url)
+    return None if proxy is None else str(proxy.url)
+
+
+class TestProxy:
+    """Which proxy a client goes through: by the rules of `urllib.request`."""
+
+    @pytest.mark.parametrize(
+        ("environment", "base_url", "proxy"),
+        [
+            pytest.param({}, URL, None, id="no proxy"),
+            pytest.param({"HTTPS_PROXY": "http://p:3128"}, URL, "http://p:3128", id="for https"),
+            pytest.param({"https_proxy": "http://p:3128"}, URL, "http://p:3128", id="in small letters"),
+            pytest.param(
+                {"HTTPS_PROXY": "http://big", "https_proxy": "http://small"},
+                URL,
+                "http://small",
+                id="small letters win",
+            ),
+            pytest.param(
+                {"HTTPS_PROXY": "http://big", "https_proxy": ""}, URL, None, id="small letters win, even empty"
+            ),
+            pytest.param({"HTTPS_PROXY": ""}, URL, None, id="empty"),
+            pytest.param({"HTTP_PROXY": "http://p"}, URL, None, id="for http only"),
+            pytest.param(
+                {"HTTP_PROXY": "http://p"}, "http://127.0.0.1:8080", "http://p", id="for http, and it is http"
+            ),
+            pytest.param(
+                {"HTTP_PROXY": "http://p", "REQUEST_METHOD": "GET"}, "http://127.0.0.1", None, id="from a CGI client"
+            ),
+            pytest.param({"ALL_PROXY": "http://p"}, URL, None, id="for all, which urllib does not know"),
+            pytest.param({"HTTPS_PROXY": "http://p"}, "HTTPS://api.m3ter.com", "http://p", id="a scheme in capitals"),
+            pytest.param({"HTTPS_PROXY": "p:3128"}, URL, "http://p:3128", id="without a scheme"),
+            pytest.param({"HTTPS_PROXY": "//p:3128"}, URL, "http://p:3128", id="without a scheme, with slashes"),
+            pytest.param({"HTTPS_PROXY": "https://p"}, URL, "https://p", id="over https"),
+            pytest.param({"HTTPS_PROXY": "http://[::1]:3128"}, URL, "http://[::1]:3128", id="an IPv6 address"),
+            pytest.param({"HTTPS_PROXY": "http://user:canary@p"}, URL, "http://p", id="with a password"),
+        ],
+    )
+    def test_f79_choice(
+        self, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], base_url: str, proxy: str | None
+    ) -> None:
+        """The proxy of the URL's scheme is taken."""
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+        assert proxy_of(base_url) == proxy
+
+    @pytest.mark.parametrize(
+        ("no_proxy", "base_url", "bypassed"),
+        [
+            pytest.param("api.m3ter.com", URL, True, id="the host"),
+            pytest.param("API.M3TER.COM", URL, True, id="in capitals"),
+            pytest.param("m3ter.com", URL, True, id="its domain"),
+            pytest.param(".m3ter.com", URL, True, id="its domain with a dot"),
+            pytest.param("other.example, m3ter.com", URL, True, id="one of several"),
+            pytest.param("*", URL, True, id="everything"),
+            pytest.param("api.m3ter.com:8443", f"{URL}:8443/x", True, id="the host and its port"),
+            pytest.param("api.m3ter.com:8443", f"{URL}:443", False, id="the host and another port"),
+            pytest.param("api.m3ter.com", f"{URL}:8443", True, id="the host at any port"),
+            pytest.param("ter.com", URL, False, id="the end of its name"),
+            pytest.param("api.m3ter.com.evil.example", URL, False, id="a longer name"),
+            pytest.param("127.0.0.1", "https://127.0.0.1:8443", True, id="an address"),
+            pytest.param("", URL, False, id="nothing"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+    def test_f79_exceptions(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, no_proxy: str, base_url: str, bypassed: bool
+    ) -> None:
+        """Hosts that need no proxy are asked without one."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://p:3128")
+        monkeypatch.setenv(name, no_proxy)
+
+        assert proxy_of(base_url) == (None if bypassed else "http://p:3128")
+
+    def test_f79_choice_is_made_from_what_was_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is read once serves for every URL, and later changes of the environment do not reach it."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://p:3128")
+        monkeypatch.setenv("NO_PROXY", "other.example")
+
+        choose = environment_proxies()
+        monkeypatch.setenv("HTTPS_PROXY", "http://later")
+        monkeypatch.setenv("NO_PROXY", "api.m3ter.com")
+
+        chosen = [choose(url) for url in (URL, "https://other.example", "http://127.0.0.1")]
+        assert [proxy and str(proxy.url) for proxy in chosen] == ["http://p:3128", None, None]
+
+    def test_f79_password_goes_to_the_proxy_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy's user and password are known, and shown nowhere."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://user:canary@p:3128")
+
+        proxy = environment_proxy(URL)
+
+        assert proxy is not None
+        assert proxy.raw_auth == (b"user", b"canary")
+        assert "canary" not in repr(proxy)
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://",
+            "http://:3128",
+            "http://user:canary@",
+            "http://user:canary@[::1",
+            "http://user:canary@p:port",
+            "http://user:canary@p:0",
+            "http://user:canary@p:65536",
+            "http://user:canary@1.2.3.999",
+            "http://user:canary@no host",
+            "ftp://user:canary@p",
+            "socks4://user:canary@p",
+            "://p",
+            "no url",
+            "   ",
+        ],
+    )
+    def test_f79_proxy_that_is_none(self, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+        """A proxy that is no URL of one is refused when the client is made, and its password shown nowhere."""
+        monkeypatch.setenv("HTTPS_PROXY", address)
+
+        with pytest.raises(ConfigurationError, match="it is no URL of a proxy that is known") as caught:
+            environment_proxy(URL)
+
+        assert caught.value.__context__ is None
+        assert sweep_exception(caught.value) == []
+
+    @pytest.mark.skipif(find_spec("socksio") is not None, reason="the package for socks proxies is installed")
+    @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+    def test_f79_proxy_that_lacks_its_package(self, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+        """A socks proxy without the package that it needs is refused when the client is made, with the way out."""
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
+
+        with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
+            transport_maker(URL, 4)
+
+        assert caught.value.__context__ is None
+        assert sweep_exception(caught.value) == []
+
+    @unhurried
+    @given(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+        | st.from_regex(r"(https?://)?([a:@]{0,4})[a0.:\[\]%-]{0,9}(:[0-9]{0,6})?(/.{0,3})?", fullmatch=True)
+    )
+    @example("http://\u3002")
+    @example("http://xn--/")
+    @example("http://" + "a" * 64)
+    @example("http://" + "\xe4" * 64)
+    def test_f79_anything(self, address: str) -> None:
+        """Whatever the environment holds, it is a proxy that can be asked, none at all, or refused."""
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("HTTPS_PROXY", address.replace("\0", ""))
+            try:
+                proxy = environment_proxy(URL)
+            except ConfigurationError:
+                return
+
+        assert proxy is None or httpx.AsyncHTTPTransport(verify=tls_context(), proxy=proxy)
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """Give a certificate authority that nobody knows."""
+    return trustme.CA(organization_name="Canary Works")
+
+
+@pytest.fixture
+def cert_file(tmp_path: Path, authority: trustme.CA) -> Path:
+    """Give a file with the certificate of that authority."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+def organizations(context: ssl.SSLContext) -> set[str]:
+    """Give the names of the organizations that *context* trusts."""
+    return {
+        value
+        for certificate in context.get_ca_certs()
+        for ((name, value), *_) in certificate["subject"]  # type: ignore[misc]
+        if name == "organizationName"
+    }
+
+
+class TestCertificates:
+    """Whom a client trusts."""
+
+    def test_f79_usual_authorities(self) -> None:
+        """Without a setting, the authorities of certifi are trusted."""
+        context = tls_context()
+
+        assert len(context.get_ca_certs()) > 50
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+    def test_f79_cert_file(self, monkeypatch: pytest.MonkeyPatch, cert_file: Path) -> None:
+        """With SSL_CERT_FILE, the authorities in it are trusted, and no others."""
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert_file))
+
+        context = tls_context()
+
+        assert organizations(context) == {"Canary Works"}
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+    def test_f79_cert_dir(self, monkeypatch: pytest.MonkeyPatch, cert_file: Path) -> None:
+        """With SSL_CERT_DIR, certificates are looked for there, and nowhere else."""
+        monkeypatch.setenv("SSL_CERT_DIR", str(cert_file.parent))
+
+        context = tls_context()
+
+        assert context.get_ca_certs() == []  # they are read when one is needed
+        assert context.verify_mode is ssl.CERT_REQUIRED
+
+    def test_empty_settings_are_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Empty variables are as if they were not there."""
+        monkeypatch.setenv("SSL_CERT_FILE", "")
+        monkeypatch.setenv("SSL_CERT_DIR", "")
+
+        assert len(tls_context().get_ca_certs()) > 50
+
+    def test_one_context_for_all(self, monkeypatch: pytest.MonkeyPatch, cert_file: Path) -> None:
+        """Clients with the same certificates share what is costly to make, and others do not."""
+        first, second = tls_context(), tls_context()
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert_file))
+
+        third = tls_context()
+
+        assert first is second
+        assert third is not first
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            pytest.param(None, "No such file or directory", id="no file"),
+            pytest.param("", "no certificate or crl found", id="an empty file"),
+            pytest.param("canary", "no certificate or crl found", id="a file of something else"),
+        ],
+    )
+    def test_f79_cert_file_that_cannot_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
+    ) -> None:
+        """A file without certificates is refused when the client is made."""
+        path = tmp_path / "ca.pem"
+        if content is not None:
+            path.write_text(content)
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+        with pytest.raises(
+            ConfigurationError, match=f"^SSL_CERT_FILE or SSL_CERT_DIR cannot be used: .*{reason}"
+        ) as caught:
+            tls_context()
+
+        assert caught.value.__context__ is None
+
+    def test_f79_file_that_is_mended_is_read_again(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+    ) -> None:
+        """A client can be made as soon as the certificates are there."""
+        path = tmp_path / "ca.pem"
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        with pytest.raises(ConfigurationError):
+            tls_context()
+
+        authority.cert_pem.write_to_path(path)
+
+        assert organizations(tls_context()) == {"Canary Works"}
+
+
+class TestMaker:
+    """What makes a transport whenever a client needs one."""
+
+    @pytest.mark.parametrize("proxy", [None, "http://p:3128", "https://p"])
+    def test_transports_are_made_anew(self, monkeypatch: pytest.MonkeyPatch, proxy: str | None) -> None:
+        """Each transport is httpx's own, and a new one."""
+        if proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+        make = transport_maker(URL, 4)
+
+        first, second = make(), make()
+        assert type(first) is type(second) is httpx.AsyncHTTPTransport
+        assert first is not second
+
+    def test_f79_environment_is_read_when_the_client_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What happens to the environment later does not reach a client that is there."""
+        make = transport_maker(URL, 4)
+
+        monkeypatch.setenv("HTTPS_PROXY", "no url")
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+
+        assert isinstance(make(), httpx.AsyncHTTPTransport)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("HTTPS_PROXY", "ftp://canary@p"), ("SSL_CERT_FILE", "/no/such/canary")]
+    )
+    def test_f79_client_is_not_made(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        """A client says at once that its surroundings cannot be used, unless it is given a transport."""
+        monkeypatch.setenv(name, value)
+
+        with pytest.raises(ConfigurationError):
+            M3terClient(org_id="o", api_key="k", api_secret="s")
+        with pytest.raises(ConfigurationError):
+            SmartPMClient(api_key="k", company_id="c")
+        assert SmartPMClient(api_key="k", company_id="c", transport=httpx.MockTransport(lambda _: httpx.Response(200)))

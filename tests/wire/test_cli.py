@@ -1,0 +1,227 @@
+"""The command `usergroups`, against the sandbox."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+
+import pytest
+
+from usergroups import __version__
+from usergroups.cli import main
+from usergroups.sandbox import Sandbox, Server, serve, smartpm_user
+
+MANAGERS = "550e8400-e29b-41d4-a716-446655440000"
+HOSTILE = "[red]Ops[/red] \x1b[2J\x07 :skull:\nlast"
+CODE = "import sys; from usergroups.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Run a sandbox that the command finds in its environment."""
+    with serve(Sandbox()) as server:
+        for name, value in (server.env | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}).items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_m3ter_prints_a_line_for_each_group(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """All pages of a listing are printed, with the id first, so that a shell can cut it out."""
+    status = main(["m3ter", "grace"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert [line.split(maxsplit=1) for line in lines] == [
+        [group_id, server.sandbox.data.m3ter_groups[group_id]["name"]]
+        for group_id in server.sandbox.data.m3ter_users["grace"]
+    ]
+
+
+def test_inherited_asks_for_the_groups_above_too(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--inherited` adds the groups that the user's groups are nested in."""
+    main(["m3ter", "grace", "--inherited"])
+
+    assert len(capsys.readouterr().out.splitlines()) == 12
+
+
+def test_page_size_says_how_many_come_at_once(server: Server) -> None:
+    """`--page-size 3` gets nine groups in three requests."""
+    main(["m3ter", "grace", "--page-size", "3"])
+
+    assert server.sandbox.counts.pages == 3
+
+
+def test_m3ter_json_is_an_object_a_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` gives all that is known of a group, for another program."""
+    data = server.sandbox.data
+    data.add_m3ter_user("zoe", [data.add_m3ter_group(HOSTILE, colour="red", createdBy=None)])
+
+    status = main(["m3ter", "zoe", "--json"])
+
+    [line] = capsys.readouterr().out.splitlines()
+    group = json.loads(line)
+    assert status == 0
+    assert (group["name"], group["colour"], "createdBy" in group) == (HOSTILE, "red", False)
+
+
+def test_smartpm_prints_the_group_and_its_users(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """A SmartPM group is its name and then a line for each user, a dash for what is not known."""
+    status = main(["smartpm", MANAGERS])
+
+    name, *users = capsys.readouterr().out.splitlines()
+    assert (status, name) == (0, "Project Managers")
+    assert users[:2] == [
+        "  kirby.smart@blah.com  Kirby Smart  Admin  2024-01-01 12:00+00:00",
+        "  nell.null@blah.com  Nell Null  Admin  -",
+    ]
+
+
+def test_smartpm_json_is_one_object(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` gives the whole group on one line."""
+    main(["smartpm", MANAGERS, "--json"])
+
+    [line] = capsys.readouterr().out.splitlines()
+    assert (json.loads(line)["id"], len(json.loads(line)["users"])) == (MANAGERS, 5)
+
+
+@pytest.mark.parametrize("terminal", ["0", "1"], ids=["file", "terminal"])
+def test_what_a_provider_says_is_text_and_nothing_else(
+    server: Server, terminal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is neither markup nor a terminal's codes, and stays on its line, however long."""
+    monkeypatch.setenv("FORCE_COLOR", terminal) if terminal == "1" else monkeypatch.delenv("FORCE_COLOR", False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    data = server.sandbox.data
+    name = HOSTILE + " long" * 100
+    data.add_m3ter_user("zoe", [data.add_m3ter_group(name, id="7")])
+
+    run = subprocess.run([sys.executable, "-c", CODE, "m3ter", "zoe"], capture_output=True, text=True, check=True)
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
+    assert plain == "7  [red]Ops[/red] [2J :skull: last" + " long" * 100 + "\n"
+    assert "\x1b[2J" not in run.stdout
+
+
+def test_a_name_that_the_terminal_cannot_show_is_spelt_out(server: Server) -> None:
+    """An output that knows ASCII only gets an escape, not a traceback."""
+    group_id = server.sandbox.data.add_smartpm_group("Zoë", [smartpm_user("Zoë Zulu")])
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", CODE, "smartpm", group_id],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.splitlines()[0] == r"Zo\xeb"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["m3ter", "who?"], "404 Not Found"),
+        (["m3ter", "ada", "--page-size", "201"], "page_size"),
+        (["smartpm", "no-uuid"], "user_group_id must be a UUID"),
+    ],
+    ids=["unknown user", "page too large", "no UUID"],
+)
+def test_failure_is_one_sentence_and_status_1(
+    server: Server, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What went wrong is one line on stderr, without a traceback, and nothing is on stdout."""
+    status = main(arguments)
+
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (1, "")
+    assert printed.err.startswith("usergroups: ")
+    assert printed.err.count("\n") == 1
+    assert sentence in printed.err
+
+
+def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without credentials the command says which variable to set."""
+    monkeypatch.delenv("SMARTPM_API_KEY", raising=False)
+
+    status = main(["smartpm", MANAGERS])
+
+    assert status == 1
+    assert "SMARTPM_API_KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["m3ter"], ["m3ter", "ada", "more"], ["m3ter", "ada", "--page-size", "x"], ["smartpm", "--nope"], ["nope"]],
+    ids=["nothing", "no user", "too much", "no number", "unknown option", "unknown command"],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that is wrong in itself is told apart from one that failed."""
+    status = main(arguments)
+
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (2, "")
+    assert printed.err.startswith("usergroups: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` names the commands, `--version` the version."""
+    assert main(["--help"]) == 0
+    assert {"m3ter", "smartpm"} <= set(capsys.readouterr().out.split())
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_output_need_not_be_a_file(server: Server) -> None:
+    """A program may call `main` and keep what it prints."""
+    with redirect_stdout(io.StringIO()) as printed:
+        status = main(["m3ter", "ada", "--json"])
+
+    assert (status, len(printed.getvalue().splitlines())) == (0, 3)
+
+
+@pytest.mark.parametrize("package", ["cyclopts", "rich"])
+def test_missing_extra_is_named(package: str) -> None:
+    """Without the extra `cli` the command says how to install it."""
+    code = CODE.replace("import sys;", f"import sys; sys.modules[{package!r}] = None;")
+
+    run = subprocess.run([sys.executable, "-c", code, "m3ter", "ada"], capture_output=True, text=True, check=False)
+
+    assert run.returncode == 1
+    assert run.stderr == f"usergroups: the command needs {package}: pip install 'usergroups[cli]'\n"
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]], ids=["lines", "json"])
+def test_reader_that_leaves_early_ends_the_command_in_silence(server: Server, option: list[str]) -> None:
+    """`usergroups m3ter linus | head -1` prints one line and no traceback."""
+    command = [sys.executable, "-c", CODE, "m3ter", "linus", *option]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+
+        assert process.stderr.read() == b""
+
+    assert process.returncode == 1
+
+
+def test_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the command as a shell expects, without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("M3TER_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        command = [sys.executable, "-c", CODE, "m3ter", "ada"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()  # the command waits for an answer now
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate()
+            connection.close()
+
+    assert (process.returncode, said) == (130, "")

@@ -1,0 +1,493 @@
+"""Rows 63 to 68 of the fault table: cancels, deadlines and shutdown."""
+
+import asyncio
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from threading import Barrier, Thread
+
+import httpx
+import pytest
+
+from rig.cancel import explore
+from rig.clock import FakeClock
+from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
+from rig.inspect import in_flight, pool_slots, waiting
+from rig.leaks import Watch
+from rig.script import Gate, Script, hold, json_answer, pause, silence, token_answer
+from rig.server import FaultServer, Request
+from storms import rows
+from storms.losses import busy
+from storms.server import ServerThread
+from storms.weather import GROUPS
+from usergroups import APIConnectionError, APITimeoutError, M3terClient, RetryPolicy, SmartPMClient
+
+pytest_plugins = ("wire.kinds",)  # clients on either transport
+
+TOKEN = "/oauth/token"
+LIST = "/organizations/*"
+GROUP = "550e8400-e29b-41d4-a716-446655440000"
+GOOD_GROUP = json_answer({"id": GROUP, "name": "Operators", "users": []})
+SEED = 63
+
+Transport = httpx.AsyncBaseTransport | None
+Call = Callable[[], Awaitable[object]]
+
+
+def page(next_token: str | None = None, group_id: str = "a") -> bytes:
+    """Give a page with one group."""
+    return json_answer({"data": [{"id": group_id}], "nextToken": next_token})
+
+
+@pytest.fixture
+def site(make_server: MakeServer) -> ServerThread:
+    """Give a server with the weather of storms."""
+    return ServerThread(make_server(keep=1000))
+
+
+def check(report: rows.Report) -> None:
+    """Check that a storm did no harm."""
+    assert str(report.lost) == "0/0/0"
+    assert report.wrong == ()
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("callers", "max_in_flight", "timeout"),
+    [pytest.param(100, 10, 0.1, id="100 callers"), pytest.param(150, 100, 0.3, id="150 callers")],
+)
+async def test_f63_deadlines_of_a_crowd_lose_no_slot(
+    smartpm: MakeSmartPM, site: ServerThread, callers: int, max_in_flight: int, timeout: float
+) -> None:
+    """Callers whose time runs out, more of them than can be served, take no place and no connection along."""
+    client = smartpm(site.url, max_in_flight=max_in_flight, timeout=timeout)
+
+    report = await rows.crowd(client, site, callers=callers, seconds=0.6)
+
+    check(report)
+    assert report.outcomes["APITimeoutError"] > 0
+    assert set(report.outcomes) <= {"ok", "APITimeoutError"}
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_f63_failing_task_groups_lose_no_slot(smartpm: MakeSmartPM, site: ServerThread) -> None:
+    """When one of 31 calls in a TaskGroup fails and the others are cancelled, nothing is lost."""
+    report = await rows.groups(smartpm(site.url), site, members=31, seconds=0.6)
+
+    check(report)
+    assert report.outcomes["NotFoundError"] > 0
+    assert report.outcomes["CancelledError"] > 0
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_f64_storm_loses_nothing(m3ter: MakeM3ter, site: ServerThread) -> None:
+    """Calls in all weathers, half of them cancelled up to three times, leave no slot, task or socket behind."""
+    client = m3ter(site.url, timeout=0.3, retry=RetryPolicy(attempts=2, backoff_initial=0.005))
+
+    report = await rows.squall(client, site, calls=300, seed=SEED)
+
+    check(report)
+    assert report.outcomes["ok"] > 10
+    assert report.outcomes["CancelledError"] > 50
+
+
+async def no_harm(client: object, call: Call, value: object, *, times: int, between: Call | None = None) -> int:
+    """
+    Cancel *call* at every step that it takes, so many *times*, and check after each that nothing is lost.
+
+    *between* is done after each check. The number of steps is given.
+    """
+    before = asyncio.all_tasks()
+    async for cut in explore(call, times=times):
+        if cut.cancelled:
+            assert isinstance(cut.error, asyncio.CancelledError), cut
+        else:
+            assert (cut.value, cut.error) == (value, None)
+        left = asyncio.all_tasks() - before
+        if left:
+            _, left = await asyncio.wait(left, timeout=2)
+        found = {"tasks": len(left), "in flight": in_flight(client), "waiting": waiting(client)}
+        found |= {"slots": len(pool_slots(client)), "busy": busy(client)}
+        assert not any(found.values()), (cut.k, found)
+        if between is not None:
+            await between()
+    assert await call() == value
+    return cut.k
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+@pytest.mark.parametrize("connection", ["new", "kept"])
+async def test_f65_one_call_at_every_step(
+    smartpm: MakeSmartPM, server: FaultServer, connection: str, times: int
+) -> None:
+    """A call that is cancelled at any step ends with the cancel and leaves nothing behind."""
+    server.always("*", GOOD_GROUP)
+    client = smartpm(server, max_in_flight=1)
+
+    async def call() -> str | None:
+        return (await client.get_user_group(GROUP)).name
+
+    async def hang_up() -> None:
+        server.hang_up()
+        await server.all_closed()
+
+    between = hang_up if connection == "new" else call
+    assert await no_harm(client, call, "Operators", times=times, between=between) > 3
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+async def test_f65_token_fetch_at_every_step(m3ter: MakeM3ter, server: FaultServer, times: int) -> None:
+    """A call that has to fetch a token first may be cancelled at any step; what it fetched serves the next one."""
+    clock = FakeClock(autopilot=False)
+    server.always(TOKEN, token_answer(expires_in=600))
+    server.always(LIST, page())
+    client = m3ter(server, clock=clock, max_in_flight=1)
+
+    async def call() -> int:
+        return len(await client.list_user_groups("u").collect())
+
+    async def end_of_the_token() -> None:
+        await clock.advance(600)
+
+    steps = await no_harm(client, call, 1, times=times, between=end_of_the_token)
+
+    assert steps > 6
+    assert server.count(TOKEN) <= steps + 1
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+async def test_f65_retry_at_every_step(m3ter: MakeM3ter, server: FaultServer, times: int) -> None:
+    """A call whose first attempt fails may be cancelled at any step of either attempt, and in between."""
+    seen: set[str] = set()
+    runs = count()
+
+    def answer(request: Request, n: int) -> Script:
+        first = request.path not in seen
+        seen.add(request.path)
+        return json_answer({}, 503) if first else page()
+
+    server.always(TOKEN, token_answer())
+    server.always(LIST, answer)
+    client = m3ter(server, retry=RetryPolicy(backoff_initial=0.002, backoff_max=0.002), max_in_flight=1)
+
+    async def call() -> int:
+        return len(await client.list_user_groups(f"u{next(runs)}").collect())
+
+    await call()
+    assert await no_harm(client, call, 1, times=times) > 6
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+@pytest.mark.parametrize("prefetch", [False, True], ids=["as read", "prefetch"])
+async def test_f65_pager_at_every_step(
+    m3ter: MakeM3ter, server: FaultServer, prefetch: bool, times: int
+) -> None:
+    """A listing of three pages may be cancelled at any step, while pages are fetched and while they are read."""
+    server.always(TOKEN, token_answer())
+    server.always(LIST, lambda request, n: page({"": "2", "2": "3"}.get(dict(request.query).get("nextToken", ""))))
+    client = m3ter(server, max_in_flight=1)
+
+    async def call() -> int:
+        items = 0
+        async for _ in client.list_user_groups("u", prefetch=prefetch):
+            items += 1
+            await asyncio.sleep(0)
+        return items
+
+    await call()
+    assert await no_harm(client, call, 3, times=times) > 6
+
+
+@pytest.mark.parametrize("moment", ["waiting for an answer", "before the gate", "waiting for a token"])
+async def test_f66_cancel_from_outside_is_a_cancel(m3ter: MakeM3ter, server: FaultServer, moment: str) -> None:
+    """Whoever cancels a call gets `CancelledError`, wherever the call is."""
+    gate = Gate()
+    server.always(TOKEN, (hold(gate), token_answer()) if "token" in moment else token_answer())
+    server.always(LIST, (hold(gate), page()))
+    client = m3ter(server, max_in_flight=1)
+    first = asyncio.create_task(client.list_user_groups("first").collect())
+    await gate.arrived()
+    task = asyncio.create_task(client.list_user_groups("u").collect()) if "gate" in moment else first
+    await asyncio.sleep(0)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    gate.open()
+    if task is not first:
+        assert len(await first) == 1
+
+
+@pytest.mark.parametrize("where", ["the client", "the call"])
+async def test_f66_own_deadline_is_a_timeout(
+    smartpm: MakeSmartPM, server: FaultServer, watch: Watch, where: str
+) -> None:
+    """When the time of a call runs out, `APITimeoutError` says so, and nobody is cancelled."""
+    server.always("*", (silence,))
+    client = smartpm(server, timeout=0.05 if where == "the client" else 60.0)
+    begun = time.monotonic()
+
+    with watch.raises(APITimeoutError, match=r"no answer within 0\.05 s") as caught:
+        await (client.get_user_group(GROUP) if where == "the client" else client.get_user_group(GROUP, timeout=0.05))
+
+    assert time.monotonic() - begun < 0.1
+    assert isinstance(caught.value, TimeoutError)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize("first", ["the cancel", "the deadline"])
+async def test_f66_cancel_wins_over_a_deadline(smartpm: MakeSmartPM, server: FaultServer, first: str) -> None:
+    """Where a cancel and the call's deadline fall into one turn of the loop, in either order, it was cancelled."""
+    server.always("*", (silence,))
+    client = smartpm(server, timeout=0.2)
+    task = asyncio.create_task(client.get_user_group(GROUP))
+    await asyncio.sleep(0)  # the deadline's timer is set here
+    begun = time.monotonic()
+    if first == "the deadline":
+        asyncio.get_running_loop().call_later(0.205, task.cancel)
+    await server.got(1)
+
+    time.sleep(begun + 0.21 - time.monotonic())  # noqa: ASYNC251  # both come due while the loop is stuck
+    if first == "the cancel":
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("first", ["the cancel", "the deadline"])
+async def test_f66_outer_deadline_is_its_owners(smartpm: MakeSmartPM, server: FaultServer, first: str) -> None:
+    """`asyncio.timeout` around a call gives its owner a plain `TimeoutError`, not one of ours."""
+    server.always("*", (silence,))
+    client = smartpm(server, timeout=60.0)
+
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.05):
+            await client.get_user_group(GROUP)
+
+    assert type(caught.value) is TimeoutError
+
+
+async def test_f67_close_ends_calls_in_flight(m3ter: MakeM3ter, server: FaultServer, watch: Watch) -> None:
+    """`aclose()` with 100 calls in flight, and 50 before the gate, ends each of them with a clear error at once."""
+    gate = Gate()
+    server.always(TOKEN, token_answer())
+    server.always(LIST, (hold(gate), page()))
+    client = m3ter(server, max_in_flight=100)
+    calls = [asyncio.create_task(client.list_user_groups("u").collect()) for _ in range(150)]
+    await gate.arrived(100)
+    begun = time.monotonic()
+
+    await client.aclose()
+    await asyncio.wait(calls, timeout=1)
+
+    assert time.monotonic() - begun < 1
+    errors = [task.exception() for task in calls]
+    assert {type(error) for error in errors} == {APIConnectionError}
+    assert {str(error) for error in errors} == {
+        "GET /organizations/org-1/users/u/usergroups failed: the client is closed"
+    }
+    watch.saw(errors[0])
+    assert server.count(LIST) == 100
+
+
+async def test_f67_close_ends_a_token_fetch(m3ter: MakeM3ter, server: FaultServer) -> None:
+    """`aclose()` while callers wait for a token ends them, and the fetch."""
+    gate = Gate()
+    server.always(TOKEN, (hold(gate), token_answer()))
+    client = m3ter(server)
+    calls = [asyncio.create_task(client.list_user_groups("u").collect()) for _ in range(10)]
+    calls.append(asyncio.create_task(client.authenticate()))
+    await gate.arrived()
+
+    await client.aclose()
+    await asyncio.wait(calls, timeout=1)
+
+    assert {type(task.exception()) for task in calls} == {APIConnectionError}
+    assert all("the client is closed" in str(task.exception()) for task in calls)
+    assert server.count() == 1
+
+
+async def test_f67_closed_client_says_so(
+    m3ter: MakeM3ter, smartpm: MakeSmartPM, server: FaultServer, watch: Watch
+) -> None:
+    """Calls after `aclose()`, which may be called twice, get an error that says why; no request is made."""
+    server.always(TOKEN, token_answer())
+    server.always(LIST, page("2"))
+    server.always("*", GOOD_GROUP)
+    one, other = m3ter(server), smartpm(server)
+    opened = one.list_user_groups("u").pages()
+    await anext(opened)
+    await other.get_user_group(GROUP)
+
+    for client in (one, other, one, other):
+        await client.aclose()
+
+    calls = [
+        lambda: one.list_user_groups("u").collect(),
+        lambda: anext(opened),
+        one.authenticate,
+        lambda: other.get_user_group(GROUP),
+    ]
+    for call in calls:
+        with watch.raises(APIConnectionError, match="the client is closed"):
+            await call()
+    assert server.count() == 3
+
+
+async def test_f67_closing_twice_at_once_is_harmless(m3ter: MakeM3ter, server: FaultServer) -> None:
+    """Several `aclose()` at the same time, with calls in flight, all come back."""
+    gate = Gate()
+    server.always(TOKEN, token_answer())
+    server.always(LIST, (hold(gate), page()))
+    client = m3ter(server)
+    calls = [asyncio.create_task(client.list_user_groups("u").collect()) for _ in range(16)]
+    await gate.arrived(16)
+
+    async with asyncio.timeout(1):
+        await asyncio.gather(*(client.aclose() for _ in range(3)))
+        await asyncio.wait(calls)
+
+    assert {type(task.exception()) for task in calls} == {APIConnectionError}
+
+
+async def test_f67_cancelled_close_can_be_repeated(m3ter: MakeM3ter, server: FaultServer) -> None:
+    """An `aclose()` that is cancelled half-way leaves nothing that a second one, or the next step, does not end."""
+    gate = Gate()
+    server.always(TOKEN, token_answer())
+    server.always(LIST, (hold(gate), page()))
+    client = m3ter(server)
+    calls = [asyncio.create_task(client.list_user_groups("u").collect()) for _ in range(16)]
+    await gate.arrived(16)
+    closing = asyncio.create_task(client.aclose())
+    await asyncio.sleep(0)
+
+    closing.cancel()
+    await asyncio.wait([closing])
+    await client.aclose()
+    await asyncio.wait(calls, timeout=1)
+
+    assert {type(task.exception()) for task in calls} == {APIConnectionError}
+
+
+CLOSING = """
+import asyncio, sys
+from usergroups import M3terClient, UserGroupsError
+from usergroups.transports import aiohttp_transport
+
+async def main(url, kind):
+    asyncio.get_running_loop().slow_callback_duration = 60.0  # how fast this machine is does not matter
+    transport = aiohttp_transport() if kind == "aiohttp" else None
+    client = M3terClient(
+        org_id="org-1", api_key="CANARY-key", api_secret="CANARY-secret", base_url=url,
+        max_in_flight=100, max_rate=None, transport=transport,
+    )
+    calls = [asyncio.create_task(client.list_user_groups("u").collect()) for _ in range(100)]
+    await asyncio.to_thread(sys.stdin.readline)
+    await client.aclose()
+    await client.aclose()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    outcomes += await asyncio.gather(client.list_user_groups("u").collect(), return_exceptions=True)
+    print(len(outcomes), *{str(outcome) for outcome in outcomes})
+    if transport is not None:
+        await transport.aclose()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["httpcore", "aiohttp"])
+async def test_f67_closing_is_quiet(server: FaultServer, kind: str) -> None:
+    """In Python's development mode, with warnings as errors, closing with 100 calls in flight says nothing."""
+    gate = Gate()
+    server.always(TOKEN, token_answer())
+    server.always(LIST, (hold(gate), page()))
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", CLOSING, server.url, kind]
+
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    await gate.arrived(100, timeout=20)
+    printed, complaints = await process.communicate(b"\n")
+
+    assert complaints.decode() == ""
+    assert process.returncode == 0
+    assert printed.decode() == "101 GET /organizations/org-1/users/u/usergroups failed: the client is closed\n"
+
+
+def serve_groups_by_user(server: FaultServer, wait: float = 0.0) -> None:
+    """Let *server* answer with a group that is named after the user."""
+    server.always(TOKEN, token_answer())
+    server.always(LIST, lambda request, n: (pause(wait), page(group_id=request.path.split("/")[4])))
+
+
+async def ask(client: M3terClient, names: list[str]) -> list[str]:
+    """Give the ids of the groups of the users *names*, asked for all at once."""
+    groups = await asyncio.gather(*(client.list_user_groups(name).collect() for name in names))
+    return [group.id for (group,) in groups]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a loop that ended without `aclose()`, as documented
+def test_f68_one_loop_after_another(m3ter: MakeM3ter, server: FaultServer, transport: Transport) -> None:
+    """A client works in one `asyncio.run` after another, with new connections and the same token."""
+    serve_groups_by_user(server)
+    client = m3ter(server)
+    names = [f"u{number}" for number in range(20)]
+
+    async def main(*, last: bool) -> list[str]:
+        try:
+            return await ask(client, names)
+        finally:
+            if last:
+                await client.aclose()
+            if transport is not None:
+                await transport.aclose()
+
+    answers = [asyncio.run(main(last=last)) for last in (False, False, True)]
+    gc.collect()  # the first loops' connections
+
+    assert answers == [names] * 3
+    assert server.count(TOKEN) == 1
+
+
+def test_f68_two_threads_at_once(m3ter: MakeM3ter, server: FaultServer, transport: Transport) -> None:
+    """A client that two threads use at the same time, each in a loop of its own, gives each its own answers."""
+    serve_groups_by_user(server, wait=0.005)
+    client = m3ter(server, max_in_flight=8)
+    together = Barrier(2)
+    answers: dict[str, list[str]] = {}
+
+    async def main(thread: str) -> None:
+        together.wait()
+        for _ in range(3):
+            answers[thread] = await ask(client, [f"{thread}{number}" for number in range(20)])
+        if transport is not None:
+            await transport.aclose()
+        await asyncio.to_thread(together.wait)
+        if thread == "a":
+            await client.aclose()
+        await server.all_closed()  # the other thread's connections, too
+
+    threads = [Thread(target=lambda name=name: asyncio.run(main(name)), daemon=True) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert answers == {name: [f"{name}{number}" for number in range(20)] for name in "ab"}
+    assert server.count(TOKEN) <= 2
