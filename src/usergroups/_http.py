@@ -124,6 +124,7 @@ class Channel:
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
         self._closed = False
+        self._closing: asyncio.Future[None] | None = None
 
     async def call(
         self,
@@ -247,7 +248,8 @@ class Channel:
         stations, self._stations = self._stations, {}
         for loop, station in stations.items():
             if loop is asyncio.get_running_loop():
-                await station.aclose()
+                self._closing = asyncio.ensure_future(station.aclose())
+                await asyncio.shield(self._closing)  # who is cancelled here leaves no socket behind
             elif loop.is_running() and station.process == os.getpid():
                 asyncio.run_coroutine_threadsafe(station.aclose(), loop)
 

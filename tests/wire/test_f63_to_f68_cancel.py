@@ -2,14 +2,11 @@
 
 import asyncio
 import gc
-import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
-from pathlib import Path
 from threading import Barrier, Thread
 
 import httpx
@@ -25,8 +22,7 @@ from rig.server import FaultServer, Request
 from storms import rows
 from storms.losses import busy
 from storms.server import ServerThread
-from storms.weather import GROUPS
-from usergroups import APIConnectionError, APITimeoutError, M3terClient, RetryPolicy, SmartPMClient
+from usergroups import APIConnectionError, APITimeoutError, M3terClient, RetryPolicy
 
 pytest_plugins = ("wire.kinds",)  # clients on either transport
 
@@ -189,9 +185,7 @@ async def test_f65_retry_at_every_step(m3ter: MakeM3ter, server: FaultServer, ti
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("prefetch", [False, True], ids=["as read", "prefetch"])
-async def test_f65_pager_at_every_step(
-    m3ter: MakeM3ter, server: FaultServer, prefetch: bool, times: int
-) -> None:
+async def test_f65_pager_at_every_step(m3ter: MakeM3ter, server: FaultServer, prefetch: bool, times: int) -> None:
     """A listing of three pages may be cancelled at any step, while pages are fetched and while they are read."""
     server.always(TOKEN, token_answer())
     server.always(LIST, lambda request, n: page({"": "2", "2": "3"}.get(dict(request.query).get("nextToken", ""))))
@@ -386,12 +380,14 @@ async def test_f67_cancelled_close_can_be_repeated(m3ter: MakeM3ter, server: Fau
 
 CLOSING = """
 import asyncio, sys
-from usergroups import M3terClient, UserGroupsError
-from usergroups.transports import aiohttp_transport
+from usergroups import M3terClient
 
 async def main(url, kind):
     asyncio.get_running_loop().slow_callback_duration = 60.0  # how fast this machine is does not matter
-    transport = aiohttp_transport() if kind == "aiohttp" else None
+    transport = None
+    if kind == "aiohttp":
+        from usergroups.transports import aiohttp_transport
+        transport = aiohttp_transport()
     client = M3terClient(
         org_id="org-1", api_key="CANARY-key", api_secret="CANARY-secret", base_url=url,
         max_in_flight=100, max_rate=None, transport=transport,
@@ -491,3 +487,53 @@ def test_f68_two_threads_at_once(m3ter: MakeM3ter, server: FaultServer, transpor
     assert not any(thread.is_alive() for thread in threads)
     assert answers == {name: [f"{name}{number}" for number in range(20)] for name in "ab"}
     assert server.count(TOKEN) <= 2
+
+
+FORKING = """
+import asyncio, os, sys
+from usergroups import M3terClient
+
+url, kind = sys.argv[1:]
+transport = None
+if kind == "aiohttp":
+    from usergroups.transports import aiohttp_transport
+    transport = aiohttp_transport()
+client = M3terClient(
+    org_id="org-1", api_key="CANARY-key", api_secret="CANARY-secret", base_url=url, max_rate=None, transport=transport
+)
+
+async def ask(process):
+    names = [f"{process}{number}" for number in range(20)]
+    pages = await asyncio.gather(*(client.list_user_groups(name).collect() for name in names))
+    print(process, [group.id for (group,) in pages] == names, flush=True)
+
+async def main():
+    await ask("before")  # leaves connections that are kept alive
+    under_way = asyncio.create_task(ask("parent"))
+    await asyncio.sleep(0.01)
+    if os.fork() == 0:
+        asyncio.run(ask("child"))
+        os._exit(0)
+    await under_way
+    await ask("after")
+    _, status = await asyncio.to_thread(os.wait)
+    print("status", status, flush=True)
+    await client.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["httpcore", "aiohttp"])
+async def test_f68_forked_process_gets_its_own_answers(server: FaultServer, kind: str) -> None:
+    """A process that is forked while calls are under way uses the client too, and neither sees the other's answers."""
+    serve_groups_by_user(server, wait=0.02)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, server.url, kind]
+
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    printed, complaints = await asyncio.wait_for(process.communicate(), 20)
+
+    assert sorted(printed.decode().splitlines()) == sorted(
+        ["before True", "parent True", "child True", "after True", "status 0"]
+    ), complaints.decode()
+    assert server.count(TOKEN) == 1
