@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -58,7 +59,7 @@ class _UserGroup(_Model):
 
 async def measure(url: str, users: int, times: int) -> dict[str, float]:
     """
-    Give the CPU seconds of a call over an empty transport, and of pydantic for the same bytes.
+    Give the CPU seconds of a call over an empty transport, and of pydantic and json for the same bytes.
 
     *gap* is the longest that a beat every 5 ms was late in the same call over a socket, in seconds;
     *idle_gap* is the same without a call.
@@ -66,6 +67,7 @@ async def measure(url: str, users: int, times: int) -> dict[str, float]:
     body = bodies.user_group(users)
     ours: list[float] = []
     theirs: list[float] = []
+    alone: list[float] = []
     gaps: list[float] = []
     idle: list[float] = []
     async with _client("http://localhost", _Canned(body)) as canned, _client(url) as client:
@@ -75,7 +77,10 @@ async def measure(url: str, users: int, times: int) -> dict[str, float]:
             await canned.get_user_group(_GROUP_ID)
             middle = time.process_time()
             _UserGroup.model_validate_json(body)
-            theirs.append(time.process_time() - middle)
+            end = time.process_time()
+            json.loads(body)
+            alone.append(time.process_time() - end)
+            theirs.append(end - middle)
             ours.append(middle - begin)
             async with _Heartbeat() as heartbeat:
                 group = await client.get_user_group(_GROUP_ID)
@@ -88,6 +93,7 @@ async def measure(url: str, users: int, times: int) -> dict[str, float]:
     return {
         "ours": median(ours[1:]),
         "pydantic": median(theirs[1:]),
+        "json": median(alone[1:]),
         "gap": median(gaps[1:]),
         "longest_gap": max(gaps[1:]),
         "idle_gap": max(idle[1:]),

@@ -8,16 +8,23 @@ from benchmarks.load import Cell
 from benchmarks.results import ALLOWED, Results
 from benchmarks.rounds import middle, ratio
 
+_POOL = (
+    "httpcore's pool offers one idle connection to several requests at once, all but one of which try again, and looks"
+    " at every connection each time"
+)
+_HTTPX = "around each call an httpx request and answer are made, and the URL is parsed in Python"
+
 
 @attrs.frozen
 class Goal:
     """
-    One aim, the figure that was measured, and whether that is enough (None: not measured).
+    One aim, the figure that was measured, whether that is enough (None: not measured), and *cause*, if not.
     """
 
     aim: str
     measured: str
     met: bool | None
+    cause: str = ""
 
 
 def goals(results: Results) -> list[Goal]:
@@ -47,28 +54,27 @@ def _p99(cell: Cell) -> float:
     return cell.p99
 
 
-def _bounded(
-    results: Results, aim: str, figure: Callable[[Cell], float], callers: int, pair: tuple[str, str], most: float
-) -> Goal:
-    found = ratio(results.cells, figure, callers, *pair)
+def _compared(aim: str, found: float | None, cause: str, *, most: float | None = None, least: float = 0.0) -> Goal:
     if found is None:
         return Goal(aim, "not measured", None)
-    return Goal(aim, f"{found:.2f} x", found <= most)
+    return Goal(aim, f"{found:.2f} x", found >= least if most is None else found <= most, cause)
 
 
 def _default_transport(results: Results) -> Iterator[Goal]:
-    ours = "usergroups"
+    def against(other: str, figure: Callable[[Cell], float], callers: int) -> float | None:
+        return ratio(results.cells, figure, callers, "usergroups", other)
+
     aim = "Default transport, 10 callers: CPU per call ≤ 1.15 x httpx `get` + `json` + generated model"
-    yield _bounded(results, aim, _cpu, 10, (ours, "httpx-model"), 1.15)
-    aim = "500 callers: requests/s ≥ 1.8 x httpx"
-    rate = ratio(results.cells, _rate, 500, ours, "httpx")
-    yield Goal(aim, "not measured", None) if rate is None else Goal(aim, f"{rate:.2f} x", rate >= 1.8)
-    yield _bounded(results, "500 callers: p99 ≤ 0.25 x httpx", _p99, 500, (ours, "httpx"), 0.25)
-    cells = results.cells.get((ours, 500))
+    yield _compared(aim, against("httpx-model", _cpu, 10), _POOL, most=1.15)
+    aim = "Default transport, 500 callers: requests/s ≥ 1.8 x httpx"
+    yield _compared(aim, against("httpx", _rate, 500), _POOL, least=1.8)
+    aim = "Default transport, 500 callers: p99 ≤ 0.25 x httpx"
+    yield _compared(aim, against("httpx", _p99, 500), _POOL, most=0.25)
+    cells = results.cells.get(("usergroups", 500))
     if cells:
         found = middle(cells)
         text = f"{found.pool_timeouts}, and {found.errors} other errors"
-        yield Goal("500 callers: no pool timeout", text, not found.pool_timeouts)
+        yield Goal("Default transport, 500 callers: no pool timeout", text, not found.pool_timeouts)
 
 
 def _aiohttp_transport(results: Results) -> Iterator[Goal]:
@@ -78,7 +84,7 @@ def _aiohttp_transport(results: Results) -> Iterator[Goal]:
         ("by-hand", "the limit", 2.5),
     ):
         aim = f"aiohttp transport, 100 callers: CPU per call ≤ {most:g} x {name}"
-        yield _bounded(results, aim, _cpu, 100, ("usergroups-aiohttp", other), most)
+        yield _compared(aim, ratio(results.cells, _cpu, 100, "usergroups-aiohttp", other), _HTTPX, most=most)
 
 
 def _listings(results: Results) -> Iterator[Goal]:
@@ -87,7 +93,8 @@ def _listings(results: Results) -> Iterator[Goal]:
         worst = max(listing["seconds"] / listing["best"] for listing in found)
         pages = results.scale.pages
         aim = f"Prefetch: {pages} pages in ≤ 1.05 x {pages} x the longer of latency and work"
-        yield Goal(aim, f"{worst:.3f} x at worst", worst <= 1.05)
+        cause = f"nothing hides the wait for the first page ({1 / pages:.1%}); timers and calls come on top"
+        yield Goal(aim, f"{worst:.3f} x at worst", worst <= 1.05, cause)
 
 
 def _sweeps(results: Results) -> Iterator[Goal]:
@@ -95,11 +102,16 @@ def _sweeps(results: Results) -> Iterator[Goal]:
         lost = sweep["users"] - sweep["answered"]
         if sweep["max_rate"] is None:
             aim = f"Sweep against {ALLOWED}/s without `max_rate`: no user lost"
-            yield Goal(aim, f"{lost:,} of {sweep['users']:,} lost", lost == 0)
+            cause = "all attempts of a call fell into the rest of a second, which the server refuses"
+            yield Goal(aim, f"{lost:,} of {sweep['users']:,} lost", lost == 0, cause)
         else:
             share = sweep["answered"] / sweep["seconds"] / ALLOWED
             aim = f"Sweep against {ALLOWED}/s with `max_rate={ALLOWED}`: ≥ 97 % of that rate, no 429"
-            yield Goal(aim, f"{share:.1%}, {sweep['refused']} answers of 429", share >= 0.97 and not sweep["refused"])
+            text = f"{share:.1%}, {sweep['refused']} answers of 429"
+            slow = f"the machine did not make {ALLOWED} calls a second"
+            refused = "starts that were caught up after a stall fell into a second that was full"
+            cause = refused if sweep["refused"] else slow
+            yield Goal(aim, text, share >= 0.97 and not sweep["refused"], cause)
 
 
 def _decoding(results: Results) -> Iterator[Goal]:
@@ -108,19 +120,23 @@ def _decoding(results: Results) -> Iterator[Goal]:
         users = f"A group of {results.scale.group_users:,} users"
         share = found["ours"] / found["pydantic"]
         text = f"{share:.2f} x ({found['ours'] * 1e3:.0f} ms against {found['pydantic'] * 1e3:.0f} ms)"
-        yield Goal(f"{users}: a call's CPU ≤ pydantic's `model_validate_json`", text, share <= 1)
+        json = f"{found['json'] * 1e3:.0f} ms"
+        cause = f"the models are made in Python, pydantic's in Rust; parsing the JSON alone takes {json}"
+        yield Goal(f"{users}: a call's CPU ≤ pydantic's `model_validate_json`", text, share <= 1, cause)
         text = f"{found['longest_gap'] * 1e3:.0f} ms at worst, {found['gap'] * 1e3:.0f} ms usually"
-        yield Goal(f"{users}: the event loop is never busy for 50 ms", text, found["longest_gap"] < 0.05)
+        cause = f"the JSON is parsed in one go, which takes {json} and nothing interrupts"
+        yield Goal(f"{users}: the event loop is never busy for 50 ms", text, found["longest_gap"] < 0.05, cause)
 
 
 def _beginning(results: Results) -> Iterator[Goal]:
     if results.imports:
-        more = results.imports["usergroups"] - results.imports["httpx, attrs"]
+        base = results.imports["httpx, attrs"]
+        more, loop = results.imports["usergroups"] - base, results.imports["httpx, attrs, asyncio"] - base
         aim = "`import usergroups` ≤ `import httpx, attrs` + 40 ms"
-        loop = results.imports["httpx, attrs, asyncio"] - results.imports["httpx, attrs"]
-        yield Goal(aim, f"+ {more * 1e3:.0f} ms, {loop * 1e3:.0f} of them asyncio's own", more <= 0.04)
+        cause = f"asyncio itself takes {loop * 1e3:.0f} ms, and attrs writes the methods of each class anew"
+        yield Goal(aim, f"+ {more * 1e3:.0f} ms", more <= 0.04, cause)
     if results.clients:
-        later = max(results.clients["second"], results.clients["later"])
+        later = results.clients["later"]
         yield Goal("A second client in a process: < 2 ms", f"{later * 1e3:.2f} ms", later < 0.002)
 
 

@@ -57,7 +57,8 @@ class BearerAuth:
             return outcome
         if isinstance(other, Failure):
             return other
-        outcome = await send({"Authorization": bearer_header(other.token)})
+        with self._source.trial():
+            outcome = await send({"Authorization": bearer_header(other.token)})
         if self._refused(outcome):
             self._source.replacing_did_not_help()
         return outcome

@@ -6,12 +6,11 @@ from ._answers import error_class, status_error
 from ._decode import MismatchError
 from ._exchange import Answer
 from ._faults import Fault
-from ._flight import Failure
+from ._flight import Failure, Fetched
 from ._http import Channel, Request
 from ._oauth import basic_header, read_token
 from ._retry import retry_after
 from ._settings import Secret
-from ._tokens import Fetched
 from .errors import AuthenticationError, UserGroupsError
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
@@ -32,7 +31,7 @@ class ClientCredentials:
         self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
     ) -> Fetched | Failure:
         outcome = await self._channel.send(
-            self._request,
+            lambda: self._request,
             headers=self._headers,
             deadline=deadline,
             once=background,

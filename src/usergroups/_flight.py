@@ -1,7 +1,8 @@
 """One fetch of a token, and those who wait for it: they share what it comes to, success or failure."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import attrs
 
@@ -33,6 +34,28 @@ class Failure:
     build: Callable[[float | None], UserGroupsError]
     refused: bool = False
     asked: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Fetched:
+    """
+    A token, and the moment on the client's clock at which it was asked for.
+    """
+
+    token: Token
+    sent_at: float
+
+
+class Fetch(Protocol):
+    """
+    Ask the token endpoint: once if *background*, else as often as the retry policy allows.
+
+    *on_asked* hears when the endpoint asks to wait, and until when.
+    """
+
+    def __call__(
+        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+    ) -> Awaitable[Fetched | Failure]: ...
 
 
 class Flight:

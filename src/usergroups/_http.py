@@ -138,11 +138,11 @@ class Channel:
         Send *request* with *auth* and give what *read* makes of the answer, all within *timeout*.
 
         Raises the error that the outcome means. *read* may raise `MismatchError`. *request* is made
-        when it is about to be sent, so that waiting for a token costs next to nothing.
+        when it is about to be sent: waiting for a token, or at the gate, costs next to nothing.
         """
 
-        async def work(deadline: float) -> T | UserGroupsError:
-            outcome = await auth(lambda headers: self.send(request(), headers=headers, deadline=deadline), deadline)
+        async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+            outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
             if not isinstance(outcome, Answer) or not outcome.is_success:
                 return self.error_of(outcome, request())
             if outcome.flaw:
@@ -186,7 +186,7 @@ class Channel:
 
     async def send(
         self,
-        request: Request,
+        request: Callable[[], Request],
         *,
         headers: Headers,
         deadline: float,
@@ -198,14 +198,16 @@ class Channel:
         """
         Give what comes of *request* after retries (none if *once*), each attempt through the gate.
         """
-        built = self._build(request, headers)
+        built: httpx.Request | None = None
         clock = self.ambient.clock
 
         async def attempt() -> Answer | Fault:
+            nonlocal built
             if self._closed:
                 return Fault(reason="the client is closed", retryable=False)
             station = self._here()
             await station.pacer.enter()
+            built = built or self._build(request(), headers)
             line = station.line
             left = max(deadline - clock(), 0.001)
             built.extensions = {"timeout": _timeouts(left)}

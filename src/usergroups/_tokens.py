@@ -2,14 +2,14 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from logging import getLogger
-from typing import Protocol
 
 import attrs
 
 from ._ambient import Ambient
-from ._flight import Failure, Flight, Grant
+from ._flight import Failure, Fetch, Fetched, Flight, Grant
 from ._oauth import Token
 from ._store import CarefulStore, TokenStore
 from .errors import APIConnectionError, APITimeoutError
@@ -25,28 +25,6 @@ _BACKGROUND_PAUSE = 5.0  # seconds from one background try to the next
 _REFUSAL_REMEMBERED = 30.0  # seconds in which refused credentials are not tried again
 _REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did not help
 _USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
-
-
-@attrs.frozen(kw_only=True)
-class Fetched:
-    """
-    A token, and the moment on the client's clock at which it was asked for.
-    """
-
-    token: Token
-    sent_at: float
-
-
-class Fetch(Protocol):
-    """
-    Ask the token endpoint: once if *background*, else as often as the retry policy allows.
-
-    *on_asked* hears when the endpoint asks to wait, and until when.
-    """
-
-    def __call__(
-        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
-    ) -> Awaitable[Fetched | Failure]: ...
 
 
 @attrs.frozen
@@ -105,6 +83,7 @@ class TokenSource:
         self._pause: _Pause | None = None
         self._next_background = -math.inf
         self._next_replacement = -math.inf
+        self._trials: set[object] = set()
 
     async def get(self, deadline: float) -> Grant | Failure:
         """
@@ -121,14 +100,28 @@ class TokenSource:
     async def replace(self, refused: Token, deadline: float) -> Grant | Failure | None:
         """
         Give another token than *refused*, or None where replacing has just been of no use.
+
+        None also while it is not known yet whether it was of any.
         """
         held, now = self._held, self._ambient.clock()
         if held is not None and now < held.ends_at:  # else a new one is due anyway
             if held.token.access_token != refused.access_token:
                 return Grant(token=held.token, fresh=False)
-            if now < self._next_replacement:
+            if now < self._next_replacement or self._trials:
                 return None
         return await self._join(deadline, refused)
+
+    @contextmanager
+    def trial(self) -> Generator[None, None, None]:
+        """
+        Send the request whose token was replaced again: until it has ended, no token is replaced.
+        """
+        trial = object()
+        self._trials.add(trial)
+        try:
+            yield
+        finally:
+            self._trials.discard(trial)
 
     def replacing_did_not_help(self) -> None:
         """

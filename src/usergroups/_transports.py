@@ -6,7 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
-from urllib.request import getproxies, getproxies_environment, proxy_bypass, proxy_bypass_environment
+from urllib.request import (  # type: ignore[attr-defined]  # public in CPython; typeshed has it for one platform only
+    getproxies,
+    getproxies_environment,
+    proxy_bypass,
+    proxy_bypass_environment,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # as above
+)
 
 import httpx
 

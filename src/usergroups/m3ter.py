@@ -176,8 +176,10 @@ class M3terClient(Client):
         """
         Close the client for good, the fetch of a token included; see `Client.aclose`.
         """
-        await super().aclose()
-        await self._tokens.aclose()
+        try:
+            await super().aclose()
+        finally:
+            await self._tokens.aclose()
 
     def __repr__(self) -> str:
         return f"M3terClient(org_id={self._org_id!r}, base_url={self._channel.base_url!r})"

@@ -6,14 +6,18 @@ The server of a storm in a process of its own, so that it takes no turn of the c
 """
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rig.server import FaultServer
 
 from .weather import GROUPS, HELD, Weather
+
+_TESTS = Path(__file__).parents[1]
 
 
 class ServerProcess:
@@ -22,8 +26,13 @@ class ServerProcess:
     """
 
     def __enter__(self) -> Self:
+        path = os.pathsep.join([str(_TESTS), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "storms.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
         )
         self.url = self._answer()["url"]
         return self
@@ -35,7 +44,7 @@ class ServerProcess:
 
     def figures(self) -> dict[str, Any]:
         """
-        Give how many sockets are *open*, how many requests were *received*, the last *held* groups in
+        Give how many sockets are *open* and were at *most_open*, how many requests were *received*, the last *held* groups in
         the order in which they were asked for, how many *tokens* were given, and how many were *used*.
         """
         return self._ask("figures")
@@ -54,7 +63,11 @@ class ServerProcess:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        document: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.communicate()
+            raise RuntimeError("the server's process has ended")
+        document: dict[str, Any] = json.loads(line)
         return document
 
 
@@ -88,6 +101,7 @@ def _figures(server: FaultServer, weather: Weather) -> dict[str, Any]:
     paths = [request.path.removeprefix(GROUPS) for request in server.asked(f"{GROUPS}{HELD}*")]
     return {
         "open": server.open.value,
+        "most_open": server.open.most,
         "received": server.received.value,
         "held": paths,
         "tokens": weather.tokens.hits,

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from rig.clock import FakeClock
 from usergroups import RateLimitedError, ServerError, Token, TokenStore, UserGroupsError
 from usergroups._ambient import Ambient
-from usergroups._flight import Failure, Grant
-from usergroups._tokens import Fetched, TokenSource
+from usergroups._flight import Failure, Fetched, Grant
+from usergroups._tokens import TokenSource
 
 FOREVER = math.inf  # a deadline that never comes
 LIFE = 18_000.0  # seconds, what m3ter gives

@@ -1,7 +1,9 @@
 """Auth: how a request shows who asks, with a fake `send` in place of the wire."""
 
 import asyncio
+import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -225,6 +227,52 @@ class TestOneOperationAlwaysRefused:
 
         assert endpoint.requests == 61
         assert len(bad.shown) == 36_000 + 60
+
+    @pytest.mark.parametrize("takes", [0.02, 0.1, 0.3, 1.0], ids=lambda takes: f"answers in about {takes} s")
+    async def test_f21_costs_one_refresh_a_minute_however_answers_overlap(
+        self, clock: FakeClock, auth: BearerAuth, source: TokenSource, endpoint: Endpoint, takes: float
+    ) -> None:
+        """While a repeat is on the wire, refusals of its token do not replace that token too."""
+        clock.autopilot = True
+        dice = random.Random(21)
+        endpoint.takes = 0.05
+        await source.get(FOREVER)
+
+        async def send(headers: Headers) -> Answer | Fault:
+            await clock.sleep(dice.expovariate(1 / takes))
+            return answer(403)
+
+        calls = []
+        for _ in range(3_000):
+            calls.append(asyncio.create_task(auth(send, FOREVER)))
+            await clock.sleep(0.1)
+        outcomes = [status(await call) for call in calls]
+
+        assert outcomes == [403] * 3_000
+        gaps = [later - earlier for earlier, later in pairwise(endpoint.asked_at[1:])]
+        assert len(gaps) == 4
+        assert min(gaps) >= 60.0
+
+    async def test_f21_repeat_that_is_cancelled_blocks_nothing(self, clock: FakeClock, auth: BearerAuth) -> None:
+        """A caller who leaves during its repeat does not keep the next refused token from being replaced."""
+        api = API()
+        await auth(api, FOREVER)
+        api.judge = accepts()
+        stays = asyncio.Event()
+
+        async def send(headers: Headers) -> Answer | Fault:
+            outcome = await api(headers)
+            if headers["Authorization"] != "Bearer token-1":
+                await stays.wait()
+            return outcome
+
+        call = asyncio.create_task(auth(send, FOREVER))
+        await clock.settle()
+        call.cancel()
+        await clock.settle()
+        api.judge = accepts("token-3")
+
+        assert status(await auth(api, FOREVER)) == 200
 
     async def test_f21_others_are_served(self, clock: FakeClock, auth: BearerAuth) -> None:
         """The operations that work go on working, with whatever token there is."""

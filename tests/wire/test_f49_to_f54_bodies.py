@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +13,7 @@ import pytest
 
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
-from rig.script import Script, answer, chunked_answer, flood, head, json_answer, token_answer
+from rig.script import answer, chunked_answer, flood, head, json_answer, token_answer
 from rig.server import FaultServer
 from usergroups import BadRequestError, M3terClient, RetryPolicy, ServerError, SmartPMClient, UnexpectedResponseError
 from wire.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, memory
@@ -134,10 +135,15 @@ async def test_f49_json_is_json_whatever_it_is_called(
 
 @pytest.fixture(scope="module")
 def bomb() -> bytes:
-    """Give 256 MiB in 260 KB of gzip."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    """Give 256 MiB in 260 KB of gzip: the same block again and again (RFC 1951 and 1952)."""
     zeros = bytes(MIB)
-    return b"".join([*(packer.compress(zeros) for _ in range(256)), packer.flush()])
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(256):
+        checksum = zlib.crc32(zeros, checksum)
+    trailer = struct.pack("<II", checksum, 256 * MIB)
+    return gzip.compress(b"", mtime=0)[:10] + block * 256 + b"\x03\x00" + trailer
 
 
 async def test_f50_bomb_is_stopped(server: FaultServer, provider: Provider, watch: Watch, bomb: bytes) -> None:
@@ -409,18 +415,17 @@ async def test_f51_unicode_is_read_in_each_of_its_forms(
     server: FaultServer, provider: Provider, name_of: Callable[[], Any], encoding: str, mark: bytes
 ) -> None:
     """A byte order mark is no obstacle, nor is UTF-16 or UTF-32."""
-    text = with_name(provider, '"Zoë’s \U0001f600"').decode()
+    text = with_name(provider, '"Zoë \U0001f600"').decode()
     server.always(provider.path, answer(mark + text.encode(encoding)))
 
-    assert await name_of() == "Zoë’s \U0001f600"
+    assert await name_of() == "Zoë \U0001f600"
 
 
-@pytest.mark.parametrize("first", range(880, 1120, 40))
 async def test_f51_no_depth_is_too_deep(
-    server: FaultServer, provider: Provider, name_of: Callable[[], Any], watch: Watch, first: int
+    server: FaultServer, provider: Provider, name_of: Callable[[], Any], watch: Watch
 ) -> None:
     """Around the depth at which Python gives up there is a value or the SDK's error, and nothing else."""
-    for depth in range(first, first + 40):
+    for depth in range(840, 1060, 10):
         more = f'"deep", "more": {"[" * depth}{"]" * depth}'
         server.once(provider.path, answer(with_name(provider, more)))
         try:
@@ -455,31 +460,34 @@ GOOD = {"id": "1", "version": 7, "name": "Operators", "dtCreated": "2024-02-29T1
     ],
     ids=lambda value: json.dumps(value, default=lambda _: "absent") if isinstance(value, dict) else "",
 )
-@pytest.mark.parametrize("shape", ["envelope", "array", "object"])
+@pytest.mark.parametrize("shape", ["envelope", "array"])
 async def test_f52_wrong_field_of_m3ter_is_named(
     server: FaultServer, m3ter: M3terClient, watch: Watch, fields: dict[str, object], where: str, shape: str
 ) -> None:
     """One wrong field makes the page an error that says where it is, and not what it was."""
     wrong = {name: value for name, value in {**GOOD, **fields}.items() if value is not ...}
     groups = [GOOD, {**GOOD, "id": "2"}, {**GOOD, "id": "3"}, wrong]
-    if shape == "object":
-        if "id" not in wrong:
-            pytest.skip("an object without an id is no group")
-        document, path = wrong, "$"
-    else:
-        document, path = (groups, "$[3]") if shape == "array" else ({"data": groups}, "$.data[3]")
+    document, path = (groups, "$[3]") if shape == "array" else ({"data": groups}, "$.data[3]")
     server.always(PAGE, json_answer(document))
-    delivered = []
 
     with watch.raises(UnexpectedResponseError) as caught:
         async for group in m3ter.list_user_groups("ada"):
-            delivered.append(group)
+            pytest.fail(f"a part of the page was delivered: {group}")
 
     assert caught.value.json_path == f"{path}.{where}"
     assert f"(at {path}.{where})" in str(caught.value)
     assert "17" not in str(caught.value)
-    assert delivered == []
     assert server.count(PAGE) == 1
+
+
+async def test_f52_wrong_field_of_a_bare_group_is_named(server: FaultServer, m3ter: M3terClient, watch: Watch) -> None:
+    """A group that comes alone is checked like one on a page."""
+    server.always(PAGE, json_answer({**GOOD, "version": "17171717"}))
+
+    with watch.raises(UnexpectedResponseError, match="it is text, not a whole number") as caught:
+        await m3ter.list_user_groups("ada").collect()
+
+    assert caught.value.json_path == "$.version"
 
 
 LONG = [USER] * 449  # more users than are read at once
@@ -572,7 +580,7 @@ async def test_f52_unknown_fields_are_kept(server: FaultServer, m3ter: M3terClie
         ({"data": []}, []),
         ({"data": None, "nextToken": None}, []),
     ],
-    ids=lambda value: json.dumps(value),
+    ids=json.dumps,
 )
 async def test_f53_page_comes_in_many_shapes(
     server: FaultServer, m3ter: M3terClient, document: object, ids: list[str]
