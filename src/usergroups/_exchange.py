@@ -9,8 +9,7 @@ where it closes the connection properly. Before that, and after it, it is let fi
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -64,114 +63,9 @@ class Answer:
         return 200 <= self.status_code < 300
 
 
-class Line:
+class Exchange:
     """
-    One transport in one loop, and the exchanges that are under way on it.
-
-    *ours* is False for a transport that the caller of the SDK made: it is never closed here.
-    """
-
-    def __init__(self, transport: httpx.AsyncBaseTransport, *, ours: bool) -> None:
-        self.transport = transport
-        self.follows_httpcore = isinstance(transport, httpx.AsyncHTTPTransport)
-        self._cancel_safe = getattr(transport, "cancel_safe", False)
-        self._ours = ours
-        self._retired = False
-        self._exchanges: set[asyncio.Task[Answer | Fault]] = set()
-
-    async def exchange(
-        self,
-        request: httpx.Request,
-        *,
-        limit: int,
-        clock: Callable[[], float],
-        done: Callable[[], None],
-    ) -> Answer | Fault:
-        """
-        Send *request* and give what came of it; *done* is called when the transport is free again.
-
-        At most *limit* bytes of body are read, counted after decompression.
-        """
-        if self._cancel_safe:
-            try:
-                return await self._run(request, limit, clock())
-            finally:
-                done()
-        leaver = _Leaver(self)
-        request.extensions["trace"] = leaver.trace
-        task = asyncio.create_task(self._run(request, limit, clock()))
-        leaver.task = task
-        self._exchanges.add(task)
-        ended = asyncio.get_running_loop().create_future()
-
-        def finish(task: asyncio.Task[Answer | Fault]) -> None:
-            self._exchanges.discard(task)
-            done()
-            if not ended.done():
-                ended.set_result(None)
-
-        task.add_done_callback(finish)
-        try:
-            await ended
-        except asyncio.CancelledError:
-            leaver.leave()
-            raise
-        if task.cancelled():
-            return Fault(reason="the client was closed", retryable=False)
-        outcome = task.result()
-        if isinstance(outcome, Fault) and outcome.disconnected and leaver.on_idle_connection:
-            return attrs.evolve(outcome, stale=True)
-        return outcome
-
-    async def _run(self, request: httpx.Request, limit: int, sent_at: float) -> Answer | Fault:
-        try:
-            response = await self.transport.handle_async_request(request)
-            if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
-                await response.aclose()
-                return Fault(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
-            body, flaw = await read_body(response, limit)
-        except Exception as error:  # noqa: BLE001  # a transport may raise anything: no usable answer arrived
-            return fault_of(error)
-        finally:
-            if self._retired and len(self._exchanges) <= 1:
-                await self._close()
-        return Answer(
-            status_code=response.status_code,
-            headers=_headers(response),
-            body=body,
-            flaw=flaw,
-            sent_at=sent_at,
-            request=request,
-        )
-
-    async def retire(self) -> None:
-        """
-        Close the transport as soon as the exchanges under way on it have ended.
-        """
-        self._retired = True
-        if not self._exchanges:
-            await self._close()
-
-    async def aclose(self) -> None:
-        """
-        End all exchanges and close the transport.
-        """
-        for task in self._exchanges:
-            task.cancel()
-        if self._exchanges:
-            await asyncio.wait(self._exchanges)
-        await self._close()
-
-    async def _close(self) -> None:
-        if self._ours:
-            self._ours = False
-            with suppress(Exception):  # it is of no use to anyone that closing failed
-                await self.transport.aclose()
-
-
-class _Leaver:
-    """
-    Knows when the exchange of a caller who left may be cancelled.
+    *request* on its way over *transport*, for a caller who may leave.
 
     | state              | httpcore is                         | leave()                        |
     | ------------------ | ----------------------------------- | ------------------------------ |
@@ -179,28 +73,68 @@ class _Leaver:
     | in the window      | sending or reading                  | cancels now                    |
     | after the window   | putting the connection back         | does nothing: it ends by itself |
 
-    A transport that has never told of such events has no such pool: cancelled at once.
+    A transport that has never told of such events (*traced* is False) has no such pool: its exchanges
+    are cancelled at once.
     """
 
-    def __init__(self, line: Line) -> None:
-        self.task: asyncio.Task[Answer | Fault] | None = None
-        self._line = line
+    def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, *, traced: bool) -> None:
+        self.traced = traced
+        self._transport = transport
+        self._request = request
+        self._task: asyncio.Task[Answer | Fault] | None = None
         self._connected = self._sent = self._answered = False
         self._in_window = False
         self._left = False
 
-    @property
-    def on_idle_connection(self) -> bool:
+    async def run(self, limit: int, sent_at: float) -> Answer | Fault:
         """
-        Tell that the request went out on a kept-alive connection and no answer had begun.
+        Give what comes of the request; of a body, at most *limit* bytes after decompression.
         """
-        return self._sent and not self._connected and not self._answered
+        try:
+            response = await self._transport.handle_async_request(self._request)
+            if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
+                await response.aclose()
+                return Fault(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
+            body, flaw = await read_body(response, limit)
+        except Exception as error:  # noqa: BLE001  # a transport may raise anything: no usable answer arrived
+            fault = fault_of(error)
+            idle_before = self._sent and not self._connected and not self._answered
+            return attrs.evolve(fault, stale=True) if fault.disconnected and idle_before else fault
+        return Answer(
+            status_code=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            flaw=flaw,
+            sent_at=sent_at,
+            request=self._request,
+        )
+
+    async def wait_for(self, task: asyncio.Task[Answer | Fault]) -> Answer | Fault:
+        """
+        Wait for *task*, which runs this exchange, and leave it when the caller is cancelled.
+        """
+        self._task = task
+        ended = asyncio.get_running_loop().create_future()
+
+        def end(_: asyncio.Task[Answer | Fault]) -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        task.add_done_callback(end)
+        try:
+            await ended
+        except asyncio.CancelledError:
+            self._left = True
+            if self._in_window or not self.traced:
+                self._cancel()
+            raise
+        return Fault(reason="the client is closed", retryable=False) if task.cancelled() else task.result()
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """
         Hear from httpcore (its "trace" extension) where the exchange is.
         """
-        self._line.follows_httpcore = True
+        self.traced = True
         if event in _OPENS:
             if getattr(info.get("request"), "method", b"") == b"CONNECT":
                 return  # to a proxy: the connection is still being set up
@@ -214,19 +148,7 @@ class _Leaver:
         elif event in _ANSWERS:
             self._answered = True
 
-    def leave(self) -> None:
-        """
-        Let go of the exchange: nobody waits for it any more.
-        """
-        self._left = True
-        if self._in_window or not self._line.follows_httpcore:
-            self._cancel()
-
     def _cancel(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            self.task = None
-
-
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None

@@ -14,9 +14,10 @@ from . import _answers, _settings
 from ._ambient import AMBIENT, Ambient
 from ._auth import Auth, Headers
 from ._decode import MismatchError
-from ._exchange import Answer, Line
+from ._exchange import Answer
 from ._faults import Fault
 from ._flight import Failure
+from ._lines import Lines
 from ._pacing import Pacer, Rate
 from ._retry import FOREVER, NO_RETRIES, Budget, RetryPolicy, retrying
 from ._transports import transport_maker
@@ -66,10 +67,10 @@ class _Station:
     What a client has in one event loop: its gate, its transport, and the calls that are under way.
     """
 
-    def __init__(self, pacer: Pacer, line: Line) -> None:
+    def __init__(self, pacer: Pacer, lines: Lines) -> None:
         self.process = os.getpid()
         self.pacer = pacer
-        self.line = line
+        self.lines = lines
         self.calls: set[asyncio.Timeout] = set()
 
     async def aclose(self) -> None:
@@ -77,7 +78,7 @@ class _Station:
         for call in self.calls:
             if not call.expired():
                 call.reschedule(now)
-        await self.line.aclose()
+        await self.lines.aclose()
 
 
 class Channel:
@@ -109,16 +110,15 @@ class Channel:
         self.ambient: Ambient = AMBIENT.get()
         self._most = _settings.count("max_in_flight", max_in_flight)
         self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient)
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": _user_agent(user_agent),
-        }
+        self._headers = [
+            (b"Host", httpx.URL(base_url).netloc),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"gzip"),
+            (b"User-Agent", _user_agent(user_agent).encode()),
+        ]
         self._ours = transport is None
         self._make: Callable[[], httpx.AsyncBaseTransport] = (
-            (lambda: transport)
-            if transport is not None
-            else self.ambient.make_transport or transport_maker(base_url, self._most)
+            (lambda: transport) if transport is not None else self.ambient.make_transport or transport_maker(base_url)
         )
         self._hints = hints
         self._budget = Budget()
@@ -199,7 +199,6 @@ class Channel:
         Give what comes of *request* after retries (none if *once*), each attempt through the gate.
         """
         built: httpx.Request | None = None
-        clock = self.ambient.clock
 
         async def attempt() -> Answer | Fault:
             nonlocal built
@@ -207,14 +206,10 @@ class Channel:
                 return Fault(reason="the client is closed", retryable=False)
             station = self._here()
             await station.pacer.enter()
-            built = built or self._build(request(), headers)
-            line = station.line
-            left = max(deadline - clock(), 0.001)
+            built = built or self._build(request(), headers)  # not before its turn, and once
+            left = max(deadline - self.ambient.clock(), 0.001)
             built.extensions = {"timeout": _timeouts(left)}
-            outcome = await line.exchange(built, limit=limit, clock=clock, done=station.pacer.leave)
-            if isinstance(outcome, Fault) and outcome.pool_exhausted:
-                await self._replace_line(station, line)
-            return outcome
+            return await station.lines.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(
             attempt,
@@ -265,27 +260,19 @@ class Channel:
             for ended in [other for other in list(self._stations) if other.is_closed()]:
                 self._stations.pop(ended, None)
             pacer = Pacer(self._most, self._rate, self.ambient)
-            station = self._stations[loop] = _Station(pacer, self._new_line())
+            station = self._stations[loop] = _Station(pacer, Lines(self._make, self.ambient.clock, ours=self._ours))
         return station
-
-    async def _replace_line(self, station: _Station, line: Line) -> None:
-        """
-        Make a new transport for *station*: the gate let a request through and *line* had no room.
-        """
-        if self._ours and station.line is line:
-            station.line = self._new_line()
-            await line.retire()
-
-    def _new_line(self) -> Line:
-        return Line(self._make(), ours=self._ours)
 
     def _build(self, request: Request, headers: Headers) -> httpx.Request:
         query = f"?{request.query}" if request.query else ""
+        more = {**request.headers, **headers}
+        if request.content:
+            more["Content-Length"] = str(len(request.content))
         return httpx.Request(
             request.method,
             f"{self.base_url}{request.path}{query}",
-            headers={**self._headers, **request.headers, **headers},
-            content=request.content or None,
+            headers=[*self._headers, *((name.encode(), value.encode()) for name, value in more.items())],
+            stream=httpx.ByteStream(request.content),  # given as it is, so that httpx need not prepare it
         )
 
 

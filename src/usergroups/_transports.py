@@ -15,15 +15,14 @@ from urllib.request import (  # type: ignore[attr-defined]  # public in CPython;
 
 import httpx
 
+from ._lines import KEPT_ALIVE
 from ._settings import hide, host_of
 from .errors import ConfigurationError
 
-_KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
 
-
-def transport_maker(base_url: str, most: int) -> Callable[[], httpx.AsyncBaseTransport]:
+def transport_maker(base_url: str) -> Callable[[], httpx.AsyncBaseTransport]:
     """
-    Give what makes transports to *base_url* with at most *most* connections each.
+    Give what makes transports to *base_url* with one connection each.
 
     The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
     `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
@@ -32,7 +31,7 @@ def transport_maker(base_url: str, most: int) -> Callable[[], httpx.AsyncBaseTra
     proxy = environment_proxy(base_url)
     if proxy is not None and proxy.url.scheme == "https":
         proxy.ssl_context = context
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEPT_ALIVE)
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=KEPT_ALIVE)
 
     def make() -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)

@@ -8,6 +8,7 @@ from urllib.request import getproxies
 
 import httpx
 
+from ._lines import KEPT_ALIVE
 from ._transports import environment_proxies, tls_context
 from .errors import ConfigurationError
 
@@ -19,7 +20,6 @@ except ModuleNotFoundError as error:
 
 __all__ = ["aiohttp_transport"]
 
-_KEPT_ALIVE = 30.0  # seconds that an idle connection is kept
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
 _LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
 
@@ -106,7 +106,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
                 connector=aiohttp.TCPConnector(
                     ssl=self._context,
                     limit=0,  # the client's gate is the limit
-                    keepalive_timeout=_KEPT_ALIVE,
+                    keepalive_timeout=KEPT_ALIVE,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

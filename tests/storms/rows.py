@@ -15,8 +15,9 @@ from rig.storm import storm
 from usergroups import M3terClient, SmartPMClient, UserGroupsError
 
 from .losses import Losses, losses
+from .pulse import Pulse
 from .server import Site
-from .weather import GOOD, HELD, LIFE, NOBODY, WEATHER
+from .weather import GOOD, HELD, LIFE, NOBODY, QUICK, WEATHER
 
 GROUP = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -113,6 +114,40 @@ _ALLOWED = {
     "ServerError",
     "UnexpectedResponseError",
 }
+
+
+async def burst(client: SmartPMClient, site: Site, *, calls: int, most_open: int) -> Report:
+    """
+    Row 69: make *calls* calls at once, over at most *most_open* sockets, and feel the loop's pulse meanwhile.
+
+    They begin 50 in each turn of the loop, as in life, and without the garbage collector: that many
+    in one turn, or its walk over a crowd of tasks, make a long turn without any SDK.
+    """
+    before = asyncio.all_tasks()
+    tasks: list[asyncio.Task[str]] = []
+    gc.disable()
+    try:
+        async with Pulse() as pulse:
+            for start in range(0, calls, 50):
+                tasks += [
+                    asyncio.create_task(_outcome(client.get_user_group(QUICK))) for _ in range(min(50, calls - start))
+                ]
+                await asyncio.sleep(0)
+            outcomes = Counter(await asyncio.gather(*tasks))
+    finally:
+        gc.enable()
+    wrong = []
+    if (opened := site.figures()["most_open"]) > most_open:
+        wrong.append(f"{opened} sockets")
+    if pulse.busiest >= _LONGEST_TURN or pulse.longest >= _LONGEST_GAP:
+        wrong.append(f"the loop was stuck for {pulse.longest:.3f} s, busy for {pulse.busiest:.3f} s of it")
+    if outcomes["ok"] != calls:
+        wrong.append("not all calls were served")
+    return Report(calls=calls, outcomes=outcomes, lost=await losses(client, site, before), wrong=tuple(wrong))
+
+
+_LONGEST_TURN = 0.05  # seconds of the processor's time
+_LONGEST_GAP = 0.5  # seconds by the clock, on a machine with other work
 
 
 async def queue(client: SmartPMClient, site: Site, *, waiters: int, staying: int, seed: int) -> Report:

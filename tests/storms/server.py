@@ -44,8 +44,9 @@ class ServerProcess:
 
     def figures(self) -> dict[str, Any]:
         """
-        Give how many sockets are *open* and were at *most_open*, how many requests were *received*, the last *held* groups in
-        the order in which they were asked for, how many *tokens* were given, and how many were *used*.
+        Give how many sockets are *open* and were at *most_open*, how many requests were *received*, the
+        last *held* groups in the order in which they were asked for, how many *tokens* were given, and
+        how many were *used*.
         """
         return self._ask("figures")
 

@@ -131,6 +131,10 @@ class TestPolicy:
         """Short waits in a policy mean a short spread on top of a Retry-After, too."""
         assert RetryPolicy(backoff_initial=0.01).delay(1, asked=2.0, roll=0.5) == 2.005
 
+    def test_spread_is_no_longer_than_half_a_second(self) -> None:
+        """Long waits in a policy do not mean a long spread."""
+        assert RetryPolicy(backoff_initial=5.0).delay(1, asked=2.0, roll=0.5) == 2.25
+
     @unhurried
     @given(policies, st.integers(1, 10_000), st.none() | st.floats(allow_nan=False), rolls)
     def test_f37_never_undercut(self, policy: RetryPolicy, attempt: int, asked: float | None, roll: float) -> None:
