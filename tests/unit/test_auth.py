@@ -107,6 +107,20 @@ async def test_f19_f22_refused_token_is_replaced_once(auth: BearerAuth, endpoint
     assert endpoint.requests == 2
 
 
+async def test_replacement_that_helped_does_not_keep_the_next_from_being_made(
+    auth: BearerAuth, endpoint: Endpoint
+) -> None:
+    """Tokens that are taken away again and again are replaced again and again, as long as the repeats succeed."""
+    api = API()
+    await auth(api, FOREVER)
+
+    for number in range(2, 10):
+        api.judge = accepts(f"token-{number}")
+        assert status(await auth(api, FOREVER)) == 200
+
+    assert endpoint.requests == 9
+
+
 @pytest.mark.parametrize("refusal", [401, 403])
 async def test_f19_f22_second_refusal_is_final(auth: BearerAuth, endpoint: Endpoint, refusal: int) -> None:
     """Where the new token is refused too, that answer is the outcome."""

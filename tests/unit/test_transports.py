@@ -156,7 +156,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
 
         with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
-            transport_maker(URL, 4)
+            transport_maker(URL)
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -298,7 +298,7 @@ class TestMaker:
         if proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-        make = transport_maker(URL, 4)
+        make = transport_maker(URL)
 
         first, second = make(), make()
         assert type(first) is type(second) is httpx.AsyncHTTPTransport
@@ -306,7 +306,7 @@ class TestMaker:
 
     def test_f79_environment_is_read_when_the_client_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What happens to the environment later does not reach a client that is there."""
-        make = transport_maker(URL, 4)
+        make = transport_maker(URL)
 
         monkeypatch.setenv("HTTPS_PROXY", "no url")
         monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")

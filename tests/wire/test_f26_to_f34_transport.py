@@ -469,15 +469,17 @@ async def test_f32_endless_interim_answers_end_with_the_timeout(
 
 
 class Crowded(httpx.AsyncBaseTransport):
-    """A real transport that has no room when it is told so."""
+    """A real transport; from the moment in which it loses its room, it lets nobody in any more."""
 
-    def __init__(self) -> None:
-        self.crowded = False
+    def __init__(self, *, crowded: bool = False) -> None:
+        self.crowded = crowded
+        self.turned_away = 0
         self.closed = False
         self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.crowded:
+            self.turned_away += 1
             raise httpx.PoolTimeout("")
         return await self._inner.handle_async_request(request)
 
@@ -487,30 +489,35 @@ class Crowded(httpx.AsyncBaseTransport):
 
 
 async def test_f34_transport_without_room_is_replaced(server: FaultServer, make_smartpm: MakeSmartPM) -> None:
-    """The next call goes out on a new transport; those in flight end on the old one, which is closed then."""
+    """A call that a transport has no room for goes out on another; those in flight end on the one they are on."""
     made: list[Crowded] = []
-    gate = Gate()
-    document = {"id": GROUP_ID, "name": "Operators", "users": []}
-    server.once(GROUP, (hold(gate), json_answer(document)))
-    server.always(GROUP, json_answer(document))
-    client = make_smartpm(
-        server,
-        retry=RetryPolicy(backoff_initial=0.01),
-        make_transport=lambda: made.append(Crowded()) or made[-1],
-    )
+
+    def make() -> Crowded:
+        made.append(Crowded())
+        return made[-1]
+
+    together, gate = Gate(opens_at=2), Gate()
+    good = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})
+    server.once(GROUP, (hold(together), good), (hold(together), good), (hold(gate), good))
+    server.always(GROUP, good)
+    clock = Meanwhile()
+    client = make_smartpm(server, clock=clock, make_transport=make)
+    await asyncio.gather(*(client.get_user_group(GROUP_ID) for _ in range(2)))
     in_flight = asyncio.create_task(client.get_user_group(GROUP_ID))
     await gate.arrived()
-    made[0].crowded = True
+    for one in made:
+        one.crowded = True
 
     assert (await client.get_user_group(GROUP_ID)).name == "Operators"
-    assert len(made) == 2
+    assert sum(one.turned_away for one in made) == len(clock.waits) == 1
     assert not in_flight.done()
-    assert not made[0].closed
 
     gate.open()
     assert (await in_flight).name == "Operators"
+    assert [one.closed for one in made if one.turned_away] == [True]
+
     assert (await client.get_user_group(GROUP_ID)).name == "Operators"
-    assert [one.closed for one in made] == [True, False]
+    assert server.count() == 5
 
 
 async def test_f34_every_transport_without_room_is_a_timeout(
@@ -521,8 +528,7 @@ async def test_f34_every_transport_without_room_is_a_timeout(
     room = False
 
     def make() -> Crowded:
-        made.append(Crowded())
-        made[-1].crowded = not room
+        made.append(Crowded(crowded=not room))
         return made[-1]
 
     server.always(GROUP, json_answer({"id": GROUP_ID, "name": "Operators", "users": []}))
@@ -530,10 +536,12 @@ async def test_f34_every_transport_without_room_is_a_timeout(
 
     with watch.raises(APITimeoutError, match="no connection became free$"):
         await client.get_user_group(GROUP_ID)
-    made[-1].crowded, room = False, True
+    room = True
+    for one in made:
+        one.crowded = one.crowded and one.closed
 
     assert (await client.get_user_group(GROUP_ID)).name == "Operators"
-    assert [one.closed for one in made] == [True, True, True, False]
+    assert [one.closed for one in made if one.turned_away] == [True, True, True]
     assert server.count() == 1
 
 
