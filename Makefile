@@ -70,6 +70,14 @@ imports: $(DEV) ## check which module may import which
 coverage: $(DEV) ## run the tests, and check how much of the code they reach
 	$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
+.PHONY: storm
+storm: $(DEV) ## many callers, seeded faults and a look for losses, for some minutes; ARGS="--seed 7" for another
+	cd tests && $(abspath $(PY)) -m storms $(ARGS)
+
+.PHONY: reliability
+reliability: $(DEV) ## run the tests of the fault table, and write docs/reliability.md
+	$(PY) tests/reliability.py
+
 .PHONY: mutate
 mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails; MUTANTS="usergroups._retry*" for some
 	$(BIN)/mutmut run $(MUTANTS)

@@ -24,14 +24,13 @@ class Rate:
         """
         Give the seconds until the next free moment; 0 or less where it has come.
         """
-        return self._next - self._clock() if self._interval else 0.0
+        return self._next - self._clock()
 
     def take(self) -> None:
         """
         Use the free moment up.
         """
-        if self._interval:
-            self._next = max(self._next, self._clock() - _CATCH_UP) + self._interval
+        self._next = max(self._next, self._clock() - _CATCH_UP) + self._interval
 
 
 class Pacer:

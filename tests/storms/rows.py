@@ -120,17 +120,17 @@ async def burst(client: SmartPMClient, site: Site, *, calls: int, most_open: int
     """
     Row 69: make *calls* calls at once, over at most *most_open* sockets, and feel the loop's pulse meanwhile.
 
-    They begin 50 in each turn of the loop, as in life, and without the garbage collector: that many
-    in one turn, or its walk over a crowd of tasks, make a long turn without any SDK.
+    They begin 400 in each turn of the loop, and without the garbage collector: more in one turn, or
+    its walk over a crowd of tasks, make a long turn without any SDK.
     """
     before = asyncio.all_tasks()
     tasks: list[asyncio.Task[str]] = []
     gc.disable()
     try:
         async with Pulse() as pulse:
-            for start in range(0, calls, 50):
+            for start in range(0, calls, 400):
                 tasks += [
-                    asyncio.create_task(_outcome(client.get_user_group(QUICK))) for _ in range(min(50, calls - start))
+                    asyncio.create_task(_outcome(client.get_user_group(QUICK))) for _ in range(min(400, calls - start))
                 ]
                 await asyncio.sleep(0)
             outcomes = Counter(await asyncio.gather(*tasks))

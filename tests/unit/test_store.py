@@ -245,6 +245,27 @@ async def test_store_that_fails_does_not_fail_the_call(
     ]
 
 
+async def test_lock_that_was_not_had_is_not_given_back(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A lock that could not be taken belongs to someone else, who keeps it."""
+    given_back: list[str] = []
+
+    class Taken:
+        async def __aenter__(self) -> None:
+            raise TimeoutError
+
+        async def __aexit__(self, *error: object) -> None:
+            given_back.append("lock")
+
+    class Busy(Shelf):
+        def exclusive(self) -> Taken:  # type: ignore[override]
+            return Taken()
+
+    source = source_of(endpoint, clock, store=Busy(clock))
+
+    assert await name(source.get(FOREVER)) == "token-1"
+    assert given_back == []
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [
