@@ -50,7 +50,7 @@ class BearerAuth:
         if isinstance(grant, Failure):
             return grant
         outcome = await send({"Authorization": bearer_header(grant.token)})
-        if grant.fresh or not self._refused(outcome):
+        if not self._refused(outcome) or (grant.fresh and self._source.is_good(grant.token)):
             return outcome
         other = await self._source.replace(grant.token, deadline)
         if other is None:
@@ -59,7 +59,7 @@ class BearerAuth:
             return other
         with self._source.trial():
             outcome = await send({"Authorization": bearer_header(other.token)})
-        if self._refused(outcome):
+        if self._refused(outcome) and self._source.is_good(other.token):
             self._source.replacing_did_not_help()
         return outcome
 

@@ -57,6 +57,9 @@ class _Gzip:
         while chunk:
             self._begun = True
             if self._member.eof:
+                chunk = chunk.lstrip(b"\0")  # members may be padded with zeros
+                if not chunk:
+                    return
                 self._member = zlib.decompressobj(_GZIP)
             yield self._member.decompress(chunk, _PIECE)
             chunk = self._member.unconsumed_tail or self._member.unused_data

@@ -1,6 +1,7 @@
 """The fetch of a token with client credentials (RFC 6749, 4.4), through a client's own channel."""
 
 from collections.abc import Callable
+from copy import copy
 
 from ._answers import error_class, status_error
 from ._decode import MismatchError
@@ -36,7 +37,7 @@ class ClientCredentials:
             deadline=deadline,
             once=background,
             limit=_LARGEST_ANSWER,
-            budgeted=False,
+            urgent=True,
             on_asked=lambda answer, until: on_asked(self._failure(answer), until),
         )
         if isinstance(outcome, Fault):
@@ -61,10 +62,11 @@ class ClientCredentials:
         status = answer.status_code
         refused = 400 <= status < 500 and status != 429
         kind = AuthenticationError if refused or unusable else error_class(status)
+        hint = unusable or ("check the client's key and secret" if refused else "")
+        made = status_error(answer, kind=kind, hint=hint, body=not unusable)
 
         def build(left: float | None) -> UserGroupsError:
-            hint = unusable or ("check the client's key and secret" if refused else "")
-            error = status_error(answer, kind=kind, hint=hint, body=not unusable)
+            error = copy(made)  # thousands may wait for it
             if left is not None:
                 error.retry_after = left
             return error

@@ -34,7 +34,9 @@ _SHUTS = _events(
     "response_closed.started",
 )
 _ANSWERS = _events("receive_response_headers.complete")
-_CONNECTS = "connection.connect_tcp.started"
+_CONNECTS = frozenset(
+    {"connection.connect_tcp.started", "connection.connect_unix_socket.started", "socks.connect_tcp.started"}
+)
 
 _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrived whole
 
@@ -63,9 +65,27 @@ class Answer:
         return 200 <= self.status_code < 300
 
 
+@attrs.define(eq=False)
+class Line:
+    """
+    A transport; *traced* if httpcore is known to be below it. One with no use since *idle_since* is idle.
+    """
+
+    transport: httpx.AsyncBaseTransport
+    traced: bool
+    idle_since: float = 0.0
+
+    @classmethod
+    def on(cls, transport: httpx.AsyncBaseTransport) -> "Line":
+        """
+        Give a line on *transport*.
+        """
+        return cls(transport, traced=isinstance(transport, httpx.AsyncHTTPTransport))
+
+
 class Exchange:
     """
-    *request* on its way over *transport*, for a caller who may leave.
+    *request* on its way over *line*, for a caller who may leave.
 
     | state              | httpcore is                         | leave()                        |
     | ------------------ | ----------------------------------- | ------------------------------ |
@@ -73,13 +93,11 @@ class Exchange:
     | in the window      | sending or reading                  | cancels now                    |
     | after the window   | putting the connection back         | does nothing: it ends by itself |
 
-    A transport that has never told of such events (*traced* is False) has no such pool: its exchanges
-    are cancelled at once.
+    A transport that has never told of such events has no such pool: its exchanges are cancelled at once.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, *, traced: bool) -> None:
-        self.traced = traced
-        self._transport = transport
+    def __init__(self, line: Line, request: httpx.Request) -> None:
+        self._line = line
         self._request = request
         self._task: asyncio.Task[Answer | Fault] | None = None
         self._connected = self._sent = self._answered = False
@@ -91,7 +109,7 @@ class Exchange:
         Give what comes of the request; of a body, at most *limit* bytes after decompression.
         """
         try:
-            response = await self._transport.handle_async_request(self._request)
+            response = await self._line.transport.handle_async_request(self._request)
             if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
                 await response.aclose()
                 return Fault(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
@@ -100,6 +118,9 @@ class Exchange:
             fault = fault_of(error)
             idle_before = self._sent and not self._connected and not self._answered
             return attrs.evolve(fault, stale=True) if fault.disconnected and idle_before else fault
+        finally:
+            self._task = None  # and no longer a cycle that keeps the answer alive
+            self._request.extensions.pop("trace", None)
         return Answer(
             status_code=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -124,9 +145,7 @@ class Exchange:
         try:
             await ended
         except asyncio.CancelledError:
-            self._left = True
-            if self._in_window or not self.traced:
-                self._cancel()
+            self.leave()
             raise
         return Fault(reason="the client is closed", retryable=False) if task.cancelled() else task.result()
 
@@ -134,7 +153,7 @@ class Exchange:
         """
         Hear from httpcore (its "trace" extension) where the exchange is.
         """
-        self.traced = True
+        self._line.traced = True
         if event in _OPENS:
             if getattr(info.get("request"), "method", b"") == b"CONNECT":
                 return  # to a proxy: the connection is still being set up
@@ -143,10 +162,18 @@ class Exchange:
                 self._cancel()
         elif event in _SHUTS:
             self._in_window = False
-        elif event == _CONNECTS:
+        elif event in _CONNECTS:
             self._connected = True
         elif event in _ANSWERS:
             self._answered = True
+
+    def leave(self) -> None:
+        """
+        Let go of the exchange: nobody waits for it any more.
+        """
+        self._left = True
+        if self._in_window or not self._line.traced:
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._task is not None:

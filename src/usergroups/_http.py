@@ -192,29 +192,31 @@ class Channel:
         deadline: float,
         once: bool = False,
         limit: int = LARGEST_BODY,
-        budgeted: bool = True,
+        urgent: bool = False,
         on_asked: Callable[[Answer, float], None] | None = None,
     ) -> Answer | Fault:
         """
         Give what comes of *request* after retries (none if *once*), each attempt through the gate.
+
+        An *urgent* one, which others wait for, is first in the line, and takes nothing of the retry budget.
         """
         built: httpx.Request | None = None
 
         async def attempt() -> Answer | Fault:
             nonlocal built
-            if self._closed:
-                return Fault(reason="the client is closed", retryable=False)
             station = self._here()
-            await station.pacer.enter()
+            await station.pacer.enter(first=urgent)
+            if self._closed:
+                station.pacer.leave()
+                return Fault(reason="the client is closed", retryable=False)
             built = built or self._build(request(), headers)  # not before its turn, and once
-            left = max(deadline - self.ambient.clock(), 0.001)
-            built.extensions = {"timeout": _timeouts(left)}
+            built.extensions = {"timeout": self._timeouts(deadline - self.ambient.clock())}
             return await station.lines.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(
             attempt,
             policy=NO_RETRIES if once else self.retry,
-            budget=self._budget if budgeted else None,
+            budget=None if urgent else self._budget,
             deadline=deadline,
             ambient=self.ambient,
             on_asked=on_asked,
@@ -242,6 +244,8 @@ class Channel:
         End all calls and close all transports that are ours. Final.
         """
         self._closed = True
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
         stations, self._stations = self._stations, {}
         for loop, station in stations.items():
             if loop is asyncio.get_running_loop():
@@ -275,10 +279,11 @@ class Channel:
             stream=httpx.ByteStream(request.content),  # given as it is, so that httpx need not prepare it
         )
 
-
-def _timeouts(left: float) -> dict[str, float]:
-    connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
-    return {"connect": connect, "read": other, "write": other, "pool": connect}
+    def _timeouts(self, left: float) -> dict[str, float | None]:
+        left = max(left, 0.001)
+        connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
+        # The gate sees to it that ours have room; in the pool of another's transport, a request waits its turn.
+        return {"connect": connect, "read": other, "write": other, "pool": connect if self._ours else None}
 
 
 def _user_agent(prefix: str | None) -> str:

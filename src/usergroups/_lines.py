@@ -5,24 +5,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-import attrs
 import httpx
 
-from ._exchange import Answer, Exchange
+from ._exchange import Answer, Exchange, Line
 from ._faults import Fault
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
-
-
-@attrs.define(eq=False)
-class _Line:
-    transport: httpx.AsyncBaseTransport
-    traced: bool
-    idle_since: float = 0.0
-
-
-def _line(transport: httpx.AsyncBaseTransport) -> _Line:
-    return _Line(transport, traced=isinstance(transport, httpx.AsyncHTTPTransport))
 
 
 class Lines:
@@ -37,10 +25,10 @@ class Lines:
     def __init__(self, make: Callable[[], httpx.AsyncBaseTransport], clock: Callable[[], float], *, ours: bool) -> None:
         self._make = make
         self._clock = clock
-        self._shared = None if ours else _line(make())
-        self._lines: set[_Line] = set()
-        self._idle: deque[_Line] = deque()
-        self._under_way: set[asyncio.Task[Answer | Fault]] = set()
+        self._shared = None if ours else Line.on(make())
+        self._lines: set[Line] = set()
+        self._idle: deque[Line] = deque()
+        self._under_way: dict[asyncio.Task[Answer | Fault], Exchange] = {}
 
     async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Answer | Fault:
         """
@@ -49,7 +37,7 @@ class Lines:
         At most *limit* bytes of body are read, counted after decompression.
         """
         line = self._shared or self._take()
-        exchange = Exchange(line.transport, request, traced=line.traced)
+        exchange = Exchange(line, request)
         if getattr(line.transport, "cancel_safe", False):
             try:
                 return await exchange.run(limit, self._clock())
@@ -57,11 +45,10 @@ class Lines:
                 done()
         request.extensions["trace"] = exchange.trace
         task = asyncio.create_task(self._run(line, exchange, limit))
-        self._under_way.add(task)
+        self._under_way[task] = exchange
 
         def finish(task: asyncio.Task[Answer | Fault]) -> None:
-            self._under_way.discard(task)
-            line.traced = exchange.traced
+            del self._under_way[task]
             if line in self._lines:
                 line.idle_since = self._clock()
                 self._idle.append(line)
@@ -73,16 +60,21 @@ class Lines:
     async def aclose(self) -> None:
         """
         End all exchanges and close the transports.
+
+        Ours go with all that is on them. On one that is not, an exchange ends where it may.
         """
-        for task in self._under_way:
-            task.cancel()
+        for task, exchange in self._under_way.items():
+            if self._shared is None:
+                task.cancel()
+            else:
+                exchange.leave()
         if self._under_way:
             await asyncio.wait(self._under_way)
         self._idle.clear()
         for line in list(self._lines):
             await self._close(line)
 
-    async def _run(self, line: _Line, exchange: Exchange, limit: int) -> Answer | Fault:
+    async def _run(self, line: Line, exchange: Exchange, limit: int) -> Answer | Fault:
         outcome = await exchange.run(limit, self._clock())
         if isinstance(outcome, Fault) and outcome.pool_exhausted and line in self._lines:
             await self._close(line)  # it had no room although nobody else was on it
@@ -90,14 +82,14 @@ class Lines:
             await self._close(self._idle.popleft())
         return outcome
 
-    def _take(self) -> _Line:
+    def _take(self) -> Line:
         if self._idle:
             return self._idle.pop()
-        line = _line(self._make())
+        line = Line.on(self._make())
         self._lines.add(line)
         return line
 
-    async def _close(self, line: _Line) -> None:
+    async def _close(self, line: Line) -> None:
         self._lines.discard(line)
         with suppress(Exception):  # it is of no use to anyone that closing failed
             await line.transport.aclose()

@@ -58,12 +58,12 @@ class Pacer:
         """
         return len(self._line) + self._head_taken
 
-    async def enter(self) -> None:
+    async def enter(self, *, first: bool = False) -> None:
         """
-        Wait for a place and a free moment; `leave` gives the place back.
+        Wait for a place and a free moment, *first* before all others; `leave` gives the place back.
         """
         if self._head_taken:
-            await self._stand_in_line()
+            await self._stand_in_line(first=first)
         self._head_taken = True
         try:
             while self.in_flight >= self._limit:
@@ -74,7 +74,6 @@ class Pacer:
             self._rate.take()
             self.in_flight += 1
         finally:
-            self._place_freed = None
             self._call_next()
 
     def leave(self) -> None:
@@ -85,9 +84,10 @@ class Pacer:
         if self._place_freed is not None and not self._place_freed.done():
             self._place_freed.set_result(None)
 
-    async def _stand_in_line(self) -> None:
+    async def _stand_in_line(self, *, first: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._line[turn] = None
+        self._line.move_to_end(turn, last=not first)
         try:
             await turn
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from logging import getLogger
+from sys import float_info
 
 import attrs
 
@@ -95,7 +96,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     """
     value = headers.get("retry-after", "").strip(" \t")
     if re.fullmatch(r"[0-9]+", value):
-        return float(value)
+        return min(float(value), float_info.max)  # so many digits are infinite otherwise
     until = _http_date(value)
     if until is None:
         return None

@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Callable
 from types import EllipsisType
-from typing import TypeVar
+from typing import TypeVar, overload
 from urllib.parse import quote, unquote, urlsplit
 
 from .errors import ConfigurationError
 
-_T = TypeVar("_T")
 _C = TypeVar("_C")
 
 LONGEST_PARAMETER = 16 * 1024  # bytes of one id or page token, percent-encoded
@@ -33,14 +32,33 @@ class Secret(str):
         return "'***'"
 
 
-def hide(value: _T) -> _T | Secret:
+class _NoText:
     """
-    Give text as a `Secret`, and anything else as it is.
+    Stands for an argument that is no text, of type *kind*, whatever it held.
+    """
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+
+@overload
+def hide(value: str) -> Secret: ...
+
+
+@overload
+def hide(value: str | None) -> Secret | None: ...
+
+
+def hide(value: object) -> object:
+    """
+    Give text as a `Secret`, None as it is, and what is neither as its type alone.
 
     It is the first thing done with an argument that may hold a secret, for a traceback shows the
     arguments of every frame.
     """
-    return Secret(str.__str__(value)) if isinstance(value, str) else value  # a member of a (str, Enum), too
+    if isinstance(value, str):
+        return Secret(str.__str__(value))  # of a member of a (str, Enum), too
+    return None if value is None else _NoText(type(value))
 
 
 def setting(
@@ -70,7 +88,8 @@ def header_value(name: str, value: object) -> Secret:
     Check that *value* is text that a header can carry (RFC 9110, 5.5): visible ASCII within.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+        kind = value.kind if isinstance(value, _NoText) else type(value)
+        raise ConfigurationError(f"{name} must be text, not {kind.__name__}")
     if not value.strip():
         raise ConfigurationError(f"{name} is blank")
     if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", value):

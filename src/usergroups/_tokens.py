@@ -23,6 +23,7 @@ _LONGEST_AHEAD = 300.0  # ... and at most this many seconds of it
 _SHORTEST_AHEAD = 2.0  # seconds; a shorter life is too short for a background refresh
 _BACKGROUND_PAUSE = 5.0  # seconds from one background try to the next
 _REFUSAL_REMEMBERED = 30.0  # seconds in which refused credentials are not tried again
+_LONGEST_PAUSE = 3600.0  # seconds for which a Retry-After is remembered, lest a wrong one be for ever
 _REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did not help
 _USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
 
@@ -110,6 +111,14 @@ class TokenSource:
             if now < self._next_replacement or self._trials:
                 return None
         return await self._join(deadline, refused)
+
+    def is_good(self, token: Token) -> bool:
+        """
+        Tell whether *token* is the one held, and has not ended: it may have, while its request stood in line.
+        """
+        held = self._held
+        same = held is not None and held.token.access_token == token.access_token
+        return held is not None and same and self._ambient.clock() < held.ends_at
 
     @contextmanager
     def trial(self) -> Generator[None, None, None]:
@@ -241,7 +250,7 @@ class TokenSource:
             if outcome.refused:
                 self._pause = _Pause(outcome, clock() + _REFUSAL_REMEMBERED, final=True)
             elif outcome.asked:
-                self._pause = _Pause(outcome, clock() + outcome.asked, final=False)
+                self._pause = _Pause(outcome, clock() + min(outcome.asked, _LONGEST_PAUSE), final=False)
         return outcome
 
     def _keep(self, token: Token, since: float, how: str) -> None:

@@ -129,22 +129,21 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once, and while iterating the errors of a call, such as
         `NotFoundError` for a user that does not exist.
         """
-        _settings.path_segment("user_id", user_id)
-        if org_id is not None:
-            _settings.path_segment("org_id", org_id)
+        user_id = _settings.path_segment("user_id", user_id)
+        org_id = self._org_id if org_id is None else _settings.path_segment("org_id", org_id)
         if inherited is not None:
             _settings.instance("inherited", inherited, bool)
         if page_size is not None:
             _settings.count("page_size", page_size, most=LARGEST_PAGE)
         if next_token is not None:
-            _settings.parameter("next_token", next_token)
+            next_token = _settings.parameter("next_token", next_token)
         _settings.instance("prefetch", prefetch, bool)
         seconds = _settings.call_timeout(timeout, self._channel.timeout)
 
         def request(token: str | None) -> Request:
             return Request.of(
                 page_kwargs(
-                    org_id or self._org_id,
+                    org_id,
                     user_id,
                     inherited=inherited,
                     page_size=page_size,
@@ -199,7 +198,7 @@ async def _read(answer: Answer) -> Page[UserGroup]:
         raise MismatchError("$", "it is neither an object nor an array")
     data = document.get("data")
     if data is None and "id" in document:
-        return Page((build(UserGroup, document),))
+        return Page((build(UserGroup, document),), _next_token(document))
     if data is None and ("data" in document or not document):
         return Page((), _next_token(document))
     if not is_array(data):

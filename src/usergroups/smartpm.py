@@ -1,6 +1,7 @@
 """SmartPM: one user group and its users (https://developers.smartpmtech.com)."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from types import EllipsisType
 from uuid import UUID
@@ -25,6 +26,7 @@ __all__ = ["SmartPMClient", "User", "UserGroup"]
 
 BASE_URL = "https://live.smartpmtech.com"
 
+_UUID = "[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\\1[0-9a-fA-F]{4}){2}\\1[0-9a-fA-F]{12}"  # RFC 9562, 4; hyphens or none
 _BATCH = 200  # users that are read in one turn of the event loop
 
 _HINTS: Mapping[int, str] = {
@@ -104,11 +106,8 @@ class SmartPMClient(Client):
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
-    if isinstance(value, str):
-        try:
-            return UUID(value)
-        except ValueError:
-            pass
+    if isinstance(value, str) and re.fullmatch(_UUID, value):
+        return UUID(value)
     raise ConfigurationError("user_group_id must be a UUID")
 
 

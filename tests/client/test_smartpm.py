@@ -78,7 +78,6 @@ class TestRequests:
             pytest.param(GROUP_ID, id="text"),
             pytest.param(GROUP_ID.upper(), id="upper case"),
             pytest.param(GROUP_ID.replace("-", ""), id="without hyphens"),
-            pytest.param(f"{{{GROUP_ID}}}", id="in braces"),
         ],
     )
     async def test_group_id(self, smartpm: SmartPMClient, httpx_mock: HTTPXMock, given: UUID | str) -> None:

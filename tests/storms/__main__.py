@@ -8,7 +8,6 @@ lost or wrong.
 import argparse
 import asyncio
 import os
-import random
 import resource
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,7 +39,7 @@ def main() -> int:
     Make the storms that the command line asks for.
     """
     parser = argparse.ArgumentParser(prog="python -m storms", description=__doc__)
-    parser.add_argument("--seed", type=int, nargs="+", default=[random.randrange(2**32)], metavar="N")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1, 2, 3], metavar="N")
     parser.add_argument("--row", type=int, nargs="+", default=[63, 64, 69, 70, 72], metavar="N")
     parser.add_argument("--transport", nargs="+", default=list(_TRANSPORTS), choices=_TRANSPORTS)
     parser.add_argument("--share", type=float, default=1.0, help="of the full size (1)")

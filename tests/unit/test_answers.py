@@ -346,6 +346,15 @@ def test_f74_secret_in_json_is_hidden_however_it_is_written(write: object) -> No
     assert error.body == '{"message": "Unknown key ***"}'
 
 
+def test_f74_secret_in_words_is_hidden_however_it_is_escaped() -> None:
+    """A secret whose letters JSON spells in numbers is hidden in the words that come out of it."""
+    body = rb'{"message": "Unknown key \u0063anary-key"}'
+
+    error = status_error(answer(401, body, sent={"x-api-key": "canary-key"}))
+
+    assert error.message == "Unknown key ***"
+
+
 def test_f74_secret_at_the_edge_of_the_body_is_hidden_whole() -> None:
     """A secret that stands where the body is cut off does not show its beginning."""
     error = status_error(answer(401, "x" * 4090 + "canary-key", sent={"x-api-key": "canary-key"}))

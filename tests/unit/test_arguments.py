@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -53,6 +54,15 @@ no_header_values = pytest.mark.parametrize(
 
 texts = st.text(st.characters(codec=None))
 anything = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | texts
+
+
+class Name(str, Enum):  # noqa: UP042  # the old way, which people still have, is what is tested
+    """Texts that are also members of an enumeration, whose `str()` is another text."""
+
+    ORG = "org-1"
+    OTHER_ORG = "org-2"
+    USER = "user-1"
+    TOKEN = "token-1"
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -263,6 +273,18 @@ class TestClients:
         """A token store has to be able to load, save and lock."""
         assert str(refused(lambda: client(M3terClient, token_store=value))).startswith("token_store must be of type ")
 
+    @pytest.mark.parametrize("value", [b"canary", ["canary"], {"key": "canary"}], ids=["bytes", "a list", "a dict"])
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [(M3terClient, "api_key"), (M3terClient, "api_secret"), (SmartPMClient, "api_key")],
+        ids=["m3ter key", "m3ter secret", "SmartPM key"],
+    )
+    def test_f77_secret_of_another_type(self, kind: type[Any], name: str, value: object) -> None:
+        """A secret that is no text is refused by its type, and shown neither in words nor in a traceback."""
+        error = refused(lambda: client(kind, **{name: value}))
+
+        assert str(error).endswith(f" must be text, not {type(value).__name__}")
+
     @unhurried
     @given(st.sampled_from(sorted(M3TER)), anything)
     def test_f77_f80_anything(self, name: str, value: object) -> None:
@@ -340,6 +362,18 @@ class TestListUserGroups:
             await m3ter.list_user_groups("u", **arguments).collect()
 
         assert recorder.target == f"/organizations/org-1/users/u/usergroups{query}"
+
+    async def test_f75_members_of_a_text_enumeration_are_their_values(self) -> None:
+        """Ids and page tokens from an enumeration are sent as their values, not as their names."""
+        recorder = Recorder()
+
+        async with client(M3terClient, transport=recorder, org_id=Name.ORG) as m3ter:
+            await m3ter.list_user_groups(Name.USER, next_token=Name.TOKEN).collect()
+            own = recorder.target
+            await m3ter.list_user_groups(Name.USER, org_id=Name.OTHER_ORG).collect()
+
+        assert own == "/organizations/org-1/users/user-1/usergroups?nextToken=token-1"
+        assert recorder.target == "/organizations/org-2/users/user-1/usergroups"
 
     @unhurried
     @given(anything, anything)
@@ -424,6 +458,8 @@ class TestGetUserGroup:
             " ",
             "1",
             "not-a-uuid",
+            *("0x" + "1" * 30, "1_" + "1" * 30, "+" + "1" * 31, " " + "1" * 31, "\uff11" * 32),  # `int` reads them
+            *(f"{{{GROUP_ID}}}", f"urn:uuid:{GROUP_ID}", GROUP_ID.replace("-", "", 1), GROUP_ID + "\n"),
             GROUP_ID + "0",
             GROUP_ID[:-1] + "g",
             f"{GROUP_ID}/..",

@@ -121,6 +121,16 @@ async def test_f31_gzip_of_several_members(size: int) -> None:
     assert body == (b"".join(members), "")
 
 
+@pytest.mark.parametrize("size", [1, 20, 100_000])
+async def test_f31_gzip_that_is_padded(size: int) -> None:
+    """Zeros after a member are padding, and members may follow them."""
+    data = gzip.compress(b"first") + b"\0" * 50 + gzip.compress(b"second") + b"\0" * 7
+
+    body = await read_body(response(Stream(in_pieces(data, size)), "gzip"), LIMIT)
+
+    assert body == (b"firstsecond", "")
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [

@@ -671,6 +671,7 @@ class TestPages:
             pytest.param([], [], None, id="an empty array"),
             pytest.param({"id": "a", "name": None}, ["a"], None, id="one group"),
             pytest.param({"id": "a", "data": None}, ["a"], None, id="one group with null data"),
+            pytest.param({"id": "a", "nextToken": "t"}, ["a"], "t", id="one group with more to come"),
             pytest.param({}, [], None, id="an empty object"),
             pytest.param({"data": None}, [], None, id="null data"),
             pytest.param({"data": None, "nextToken": "t"}, [], "t", id="null data with more to come"),

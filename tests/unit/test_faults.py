@@ -102,6 +102,18 @@ def test_fault_of(kind: type[Exception], fault: Fault) -> None:
     assert fault_of(raised(kind)) == fault
 
 
+def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
+    """What is not said of a fault is that it may pass, and that nothing else is known of it."""
+    assert attrs.asdict(Fault(reason="no")) == {
+        "reason": "no",
+        "timed_out": False,
+        "retryable": True,
+        "disconnected": False,
+        "stale": False,
+        "pool_exhausted": False,
+    }
+
+
 @pytest.mark.parametrize("row", _TABLE, ids=lambda row: row[0].__name__)
 def test_no_row_hides_another(row: tuple[type[Exception], Fault]) -> None:
     """Each row of the table is the first that fits its own exception."""

@@ -76,12 +76,12 @@ class TestToken:
         assert again(token) is token  # type: ignore[operator]
 
     @pytest.mark.parametrize("value", [None, 5, b"canary"], ids=repr)
-    def test_what_is_no_text_stays_what_it_is(self, value: object) -> None:
-        """A store that makes a token of something else is found out: it does not become text."""
+    def test_what_is_no_text_does_not_become_text(self, value: object) -> None:
+        """A store that makes a token of something else is found out, and what it made shows nothing."""
         token = Token(value, 60.0)  # type: ignore[arg-type]
 
-        assert token.access_token is value
         assert not is_usable(token.access_token)
+        assert "canary" not in repr(token.access_token)
 
 
 class TestHeaders:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -115,6 +116,7 @@ class TestPolicy:
     @pytest.mark.parametrize(
         ("asked", "roll", "wait"),
         [
+            pytest.param(0.5, 0.0, 0.5, id="half a second"),
             pytest.param(2.0, 0.0, 2.0, id="just what is asked for"),
             pytest.param(2.0, 0.5, 2.25, id="a little more, so that not all come back at once"),
             pytest.param(60.0, 0.0, 60.0, id="the longest that is obeyed"),
@@ -165,7 +167,7 @@ class TestRetryAfter:
             pytest.param("007200", 7200.0, id="zeros before it"),
             pytest.param("9" * 20, 1e20, id="twenty digits"),
             pytest.param("9" * 21, 1e21, id="more digits than that"),
-            pytest.param("9" * 5000, math.inf, id="more digits than Python reads as a whole number"),
+            pytest.param("9" * 5000, sys.float_info.max, id="more digits than Python reads as a whole number"),
             pytest.param("-5", None, id="negative"),
             pytest.param("+5", None, id="a sign"),
             pytest.param("nan", None, id="not a number"),

@@ -63,15 +63,23 @@ class TestSecret:
             pytest.param("hunter2", True, id="text"),
             pytest.param(Name.ID, True, id="a member of a text enumeration"),
             pytest.param(None, False, id="nothing"),
-            pytest.param(5, False, id="a number"),
         ],
     )
-    def test_hide_takes_text_only(self, value: object, hidden: bool) -> None:
-        """Only text is hidden, and everything stays equal to what it was."""
+    def test_hide_takes_text(self, value: str | None, hidden: bool) -> None:
+        """Text is hidden, nothing is not, and both stay equal to what they were."""
         found = settings.hide(value)
 
         assert found == value
         assert isinstance(found, Secret) is hidden
+
+    @pytest.mark.parametrize("value", [b"canary", ["canary"], 5], ids=["bytes", "a list", "a number"])
+    def test_hide_keeps_only_the_type_of_anything_else(self, value: object) -> None:
+        """A secret of a wrong type is shown nowhere, and refused by its type."""
+        found = settings.hide(value)  # type: ignore[call-overload]
+
+        assert "canary" not in f"{found!r} {vars(found)}"
+        with pytest.raises(ConfigurationError, match=f"^api_key must be text, not {type(value).__name__}$"):
+            settings.header_value("api_key", found)
 
     def test_hide_takes_the_value_of_a_member(self) -> None:
         """A member of a text enumeration is its value, not its name."""

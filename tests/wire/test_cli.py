@@ -213,6 +213,17 @@ def test_reader_that_leaves_early_ends_the_command_in_silence(server: Server, op
     assert process.returncode == 1
 
 
+def test_pipe_that_breaks_at_the_end_is_no_traceback(server: Server) -> None:
+    """What is left in the buffer when the reader has gone is thrown away, at the interpreter's exit too."""
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with open(writing, "w", encoding="utf-8") as broken, redirect_stdout(broken):
+        status = main(["m3ter", "ada", "--json"])
+
+    assert status == 1
+
+
 def test_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends the command as a shell expects, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -218,7 +218,7 @@ async def test_f21_one_refused_operation_does_not_hammer_the_endpoint(make_m3ter
         number += 1
 
     refreshes = asked_at[1:]
-    assert 1 <= len(refreshes) <= 60
+    assert 50 <= len(refreshes) <= 60
     assert all(after - before >= 60 for before, after in pairwise(refreshes))
 
 
@@ -260,7 +260,7 @@ from usergroups import M3terClient
 
 async def main():
     global shift
-    async with M3terClient(org_id="org-1", base_url=sys.argv[1]) as client:
+    async with M3terClient(org_id="org-1", base_url=sys.argv[1], timeout=10) as client:
         for shift in (0.0, 86_400.0, -86_400.0):
             await client.list_user_groups("user-1").collect()
 

@@ -540,3 +540,37 @@ async def test_f68_forked_process_gets_its_own_answers(server: FaultServer, kind
         ["before True", "parent True", "child True", "after True", "status 0"]
     ), complaints.decode()
     assert server.count(TOKEN) == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a loop that ended without `aclose()`, as documented
+@pytest.mark.parametrize("moment", ["waiting for a token", "waiting for an answer"])
+def test_f68_loop_that_ends_in_the_middle(
+    m3ter: MakeM3ter, server: FaultServer, transport: Transport, moment: str
+) -> None:
+    """When a loop ends while a call is under way, the client works in the next one and waits for nothing of the old."""
+    gate = Gate()
+    server.once(TOKEN if "token" in moment else LIST, (hold(gate), json_answer({})))
+    serve_groups_by_user(server)
+    client = m3ter(server)
+    kept: list[object] = []
+
+    async def first() -> None:
+        kept.append(asyncio.create_task(client.list_user_groups("first").collect()))
+        await gate.arrived()
+        if transport is not None:
+            await transport.aclose()
+
+    async def second() -> list[str]:
+        try:
+            return await ask(client, ["second"])
+        finally:
+            await client.aclose()
+            if transport is not None:
+                await transport.aclose()
+
+    asyncio.run(first())
+    answers = asyncio.run(second())
+    kept.clear()
+    gc.collect()  # the first loop's connections
+
+    assert answers == ["second"]
