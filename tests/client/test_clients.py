@@ -395,7 +395,7 @@ class TestTimeouts:
         assert await provider.call(client, **of_call) == "Planners"
 
     async def test_attempt_is_bounded_by_what_is_left(self, provider: Provider, clock: FakeClock) -> None:
-        """Each attempt is told its time: 5 s to connect, 30 s to read, or what is left; a pool not ours may take all."""
+        """Each attempt is told its time: 5 s to connect, 30 s to read, or what is left; none for a pool not ours."""
         api = API(provider, clock)
         client = provider.make(transport=api, clock=clock, max_rate=None)
 

@@ -1,8 +1,8 @@
 """
 All storms at full size: `python -m storms --seed 1 2 3`.
 
-Each is made on httpcore and on aiohttp, and those that throw dice for every seed. The exit status is 1 if anything was
-lost or wrong.
+Each is made on httpcore, on a pool of it that the client was given, and on aiohttp; and those that throw dice for every
+seed. The exit status is 1 if anything was lost or wrong.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from . import rows
 from .inprocess import InProcess
 from .server import ServerProcess
 
-_TRANSPORTS = ("httpcore", "aiohttp")
+_TRANSPORTS = ("httpcore", "pool", "aiohttp")
 _QUICK = RetryPolicy(attempts=2, backoff_initial=0.005, backoff_max=0.01)
 _PAGE = resource.getpagesize()
 
@@ -75,11 +75,11 @@ async def _transport(kind: str) -> AsyncIterator[httpx.AsyncBaseTransport | None
     if kind == "httpcore":
         yield None
     else:
-        made = aiohttp_transport()
+        made = aiohttp_transport() if kind == "aiohttp" else httpx.AsyncHTTPTransport()
         try:
             yield made
         finally:
-            await made.aclose()  # type: ignore[attr-defined]
+            await made.aclose()
 
 
 @asynccontextmanager

@@ -142,6 +142,50 @@ async def test_refusal_of_a_token_fetched_for_this_call_is_final(auth: BearerAut
     assert endpoint.requests == 1
 
 
+async def test_fresh_token_that_ended_in_line_is_replaced(
+    clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
+) -> None:
+    """A token that was fetched for this call, and ended before its request was answered, is replaced like an old one."""
+    endpoint.life = 10.0
+    api = API(accepts("token-2"))
+
+    async def send_late(headers: Headers) -> Answer | Fault:
+        if not api.shown:
+            await clock.sleep(10.0)
+        return await api(headers)
+
+    call = asyncio.create_task(auth(send_late, FOREVER))
+    await clock.advance(10.0)
+
+    assert status(await call) == 200
+    assert api.shown == ["token-1", "token-2"]
+
+
+async def test_repeat_with_a_token_that_ended_in_line_does_not_count(
+    clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
+) -> None:
+    """A new token that was refused because it had ended says nothing against replacing tokens."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts("token-4")
+    endpoint.life = 10.0
+
+    async def send_late(headers: Headers) -> Answer | Fault:
+        if headers["Authorization"] == "Bearer token-2":
+            await clock.sleep(10.0)
+        return await api(headers)
+
+    call = asyncio.create_task(auth(send_late, FOREVER))
+    await clock.advance(10.0)
+    refused = status(await call)
+    endpoint.life = 1000.0
+    fresh = status(await auth(api, FOREVER))
+
+    assert (refused, fresh) == (401, 401)
+    assert status(await auth(api, FOREVER)) == 200
+    assert api.shown == ["token-1", "token-1", "token-2", "token-3", "token-3", "token-4"]
+
+
 @pytest.mark.parametrize("status_code", [400, 404, 429, 500, 200])
 async def test_other_answers_replace_nothing(auth: BearerAuth, endpoint: Endpoint, status_code: int) -> None:
     """Only the statuses that may mean that a token has ended replace it."""

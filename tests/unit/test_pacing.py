@@ -66,6 +66,26 @@ class TestGate:
 
         assert entered == [*range(100)]
 
+    async def test_first_goes_before_all_in_line(self, clock: FakeClock) -> None:
+        """Whoever enters first, as the fetch of a token does, does not stand behind those who wait for it."""
+        gate = pacer(clock)
+        await gate.enter()
+        entered: list[str] = []
+
+        async def caller(name: str, *, first: bool = False) -> None:
+            await gate.enter(first=first)
+            entered.append(name)
+            gate.leave()
+
+        callers = [asyncio.create_task(caller(name)) for name in ("head", "second", "third")]
+        await clock.settle()
+        callers.append(asyncio.create_task(caller("urgent", first=True)))
+        await clock.settle()
+        gate.leave()
+        await asyncio.gather(*callers)
+
+        assert entered == ["head", "urgent", "second", "third"]
+
     async def test_newcomer_does_not_overtake(self, clock: FakeClock) -> None:
         """A place that is given back belongs to whoever waits for it, not to whoever comes in that moment."""
         gate = pacer(clock)

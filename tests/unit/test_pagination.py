@@ -200,6 +200,18 @@ class TestRepeatedToken:
         assert len(server.asked) == len(sizes)
         assert not others()
 
+    async def test_f56_repeated_token_is_not_prefetched(self, clock: FakeClock) -> None:
+        """However long the caller works on the page with the repeated token, it is not asked for again."""
+        server = Server(pages_of(1, 1, back_to=1))
+        pages = server.pager(prefetch=True).pages()
+        await anext(pages)
+
+        await anext(pages)
+        await clock.settle()
+
+        assert server.asked == [None, "token-1"]
+        await pages.aclose()
+
     @both
     async def test_f56_token_that_a_listing_was_resumed_with_counts(self, prefetch: bool) -> None:
         """Coming back to the token that the listing began with is a repetition too."""
@@ -294,6 +306,26 @@ class TestPrefetch:
         server.fails_in = 2
 
         async with aclosing(server.pager(prefetch=True).pages()) as pages:
+            await anext(pages)
+            await clock.settle()
+        gc.collect()
+
+        assert complaints == []
+
+    async def test_failure_of_a_cancelled_prefetch_is_quiet(self, clock: FakeClock) -> None:
+        """A page that fails because it was given up is nobody's concern."""
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+        async def fetch(token: str | None) -> Page[int]:
+            if token is not None:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    raise ServerError("closed") from None
+            return Page((1,), "two")
+
+        async with aclosing(AsyncPager(fetch, prefetch=True).pages()) as pages:
             await anext(pages)
             await clock.settle()
         gc.collect()

@@ -173,6 +173,22 @@ async def test_refused_token_that_is_no_longer_held_is_not_loaded_again(
     assert replacement == "token-2"
 
 
+async def test_refused_token_is_not_loaded_when_its_replacement_has_ended(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A refusal that arrives after the replacement too has ended does not bring the refused token back."""
+    shelf = Broken(clock, "save")
+    await Shelf.save(shelf, Token("first", 1000.0))
+    endpoint.life = 10.0
+    source = source_of(endpoint, clock, store=shelf)
+    first = await source.get(FOREVER)
+    assert first == Grant(token=Token("first", 1000.0), fresh=False)
+    second = await name(source.replace(first.token, FOREVER))
+    await clock.advance(9.5)
+
+    third = await name(source.replace(first.token, FOREVER))
+
+    assert (second, third) == ("token-1", "token-2")
+
+
 async def test_older_token_in_the_store_is_not_taken(clock: FakeClock, endpoint: Endpoint) -> None:
     """A store that failed to save, and holds an older token, does not take clients back to it."""
     shelf = Broken(clock, "save")
@@ -183,7 +199,7 @@ async def test_older_token_in_the_store_is_not_taken(clock: FakeClock, endpoint:
     newer = await source.replace(loaded.token, FOREVER)
     assert isinstance(newer, Grant)
 
-    await Shelf.save(shelf, Token("older still", 10.0))
+    await Shelf.save(shelf, Token("older-still", 10.0))
     newest = await name(source.replace(newer.token, FOREVER))
 
     assert loaded.token.access_token == "older"

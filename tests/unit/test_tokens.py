@@ -581,6 +581,21 @@ class TestPaused:
         assert at_once == "RateLimitedError"
         assert await waiting == "token-2"
 
+    async def test_f10_wait_without_end_is_forgotten_after_an_hour(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A Retry-After that must be a mistake does not keep a client from tokens until it is restarted."""
+        endpoint.failure = failing(RateLimitedError, asked=1e9)
+        await source.get(FOREVER)
+        endpoint.failure = None
+
+        await clock.advance(3539.0)
+        before = await name(source.get(FOREVER))
+        await clock.advance(61.0)
+        after = await name(source.get(FOREVER))
+
+        assert (before, after) == ("RateLimitedError", "token-2")
+
     async def test_f10_wait_is_not_part_of_the_fetch(self, clock: FakeClock, endpoint: Endpoint) -> None:
         """Where a call has more time than the client's timeout, waiting for the endpoint does not use that up."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)

@@ -1,7 +1,8 @@
 """
 Clients on either transport: httpcore, which is the usual one, and aiohttp. Fixtures for the fault tests.
 
-A module of tests takes them with `pytest_plugins = ("wire.kinds",)`.
+A module of tests takes them with `pytest_plugins = ("wire.kinds",)`. Where it matters how a transport
+deals out its connections, there is "pool" too: a transport of the user's own, with one httpcore pool.
 """
 
 import asyncio
@@ -22,9 +23,12 @@ from usergroups.transports import aiohttp_transport
 @pytest.fixture(params=["httpcore", "aiohttp"])
 async def transport(request: pytest.FixtureRequest, watch: Watch) -> AsyncIterator[httpx.AsyncBaseTransport | None]:
     """Give what to pass as `transport=`: None for the usual one; it is closed after the test."""
-    made = None
+    made: httpx.AsyncBaseTransport | None = None
     if request.param == "aiohttp":
         made = aiohttp_transport()
+    elif request.param == "pool":
+        made = httpx.AsyncHTTPTransport()
+    if made is not None:
         watch.add_client(_AtRest(made))
     yield made
     await asyncio.sleep(0)  # an exchange that has just ended says so in the next turn

@@ -218,7 +218,7 @@ def test_pipe_that_breaks_at_the_end_is_no_traceback(server: Server) -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
-    with open(writing, "w", encoding="utf-8") as broken, redirect_stdout(broken):
+    with os.fdopen(writing, "w", encoding="utf-8") as broken, redirect_stdout(broken):
         status = main(["m3ter", "ada", "--json"])
 
     assert status == 1

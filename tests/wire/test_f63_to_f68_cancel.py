@@ -32,6 +32,8 @@ GROUP = "550e8400-e29b-41d4-a716-446655440000"
 GOOD_GROUP = json_answer({"id": GROUP, "name": "Operators", "users": []})
 SEED = 63
 
+ON_ALL = pytest.mark.parametrize("transport", ["httpcore", "aiohttp", "pool"], indirect=True)
+
 Transport = httpx.AsyncBaseTransport | None
 Call = Callable[[], Awaitable[object]]
 
@@ -54,6 +56,7 @@ def check(report: rows.Report) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 @pytest.mark.parametrize(
     ("callers", "max_in_flight", "timeout"),
     [pytest.param(100, 10, 0.1, id="100 callers"), pytest.param(150, 100, 0.3, id="150 callers")],
@@ -75,6 +78,7 @@ async def test_f63_deadlines_of_a_crowd_lose_no_slot(
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 async def test_f63_failing_task_groups_lose_no_slot(smartpm: MakeSmartPM, site: ServerThread) -> None:
     """When one of 31 calls in a TaskGroup fails and the others are cancelled, nothing is lost."""
     report = await rows.groups(smartpm(site.url), site, members=31, seconds=0.6)
@@ -85,6 +89,7 @@ async def test_f63_failing_task_groups_lose_no_slot(smartpm: MakeSmartPM, site: 
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 async def test_f64_storm_loses_nothing(m3ter: MakeM3ter, site: ServerThread) -> None:
     """Calls in all weathers, half of them cancelled up to three times, leave no slot, task or socket behind."""
     client = m3ter(site.url, timeout=0.3, retry=RetryPolicy(attempts=2, backoff_initial=0.005))
@@ -121,6 +126,7 @@ async def no_harm(client: object, call: Call, value: object, *, times: int, betw
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("connection", ["new", "kept"])
 async def test_f65_one_call_at_every_step(
@@ -142,6 +148,7 @@ async def test_f65_one_call_at_every_step(
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 async def test_f65_token_fetch_at_every_step(m3ter: MakeM3ter, server: FaultServer, times: int) -> None:
     """A call that has to fetch a token first may be cancelled at any step; what it fetched serves the next one."""
@@ -163,6 +170,7 @@ async def test_f65_token_fetch_at_every_step(m3ter: MakeM3ter, server: FaultServ
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 async def test_f65_retry_at_every_step(m3ter: MakeM3ter, server: FaultServer, times: int) -> None:
     """A call whose first attempt fails may be cancelled at any step of either attempt, and in between."""
@@ -186,6 +194,7 @@ async def test_f65_retry_at_every_step(m3ter: MakeM3ter, server: FaultServer, ti
 
 
 @pytest.mark.usefixtures("quiet")
+@ON_ALL
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("prefetch", [False, True], ids=["as read", "prefetch"])
 async def test_f65_pager_at_every_step(m3ter: MakeM3ter, server: FaultServer, prefetch: bool, times: int) -> None:
