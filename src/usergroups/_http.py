@@ -244,7 +244,7 @@ class Channel:
         End all calls and close all transports that are ours. Final.
         """
         self._closed = True
-        if self._closing is not None:
+        if self._closing is not None and self._closing.get_loop() is asyncio.get_running_loop():
             await asyncio.shield(self._closing)
         stations, self._stations = self._stations, {}
         for loop, station in stations.items():

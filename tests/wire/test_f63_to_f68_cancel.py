@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import httpx
 import pytest
@@ -583,3 +583,39 @@ def test_f68_loop_that_ends_in_the_middle(
     gc.collect()  # the first loop's connections
 
     assert answers == ["second"]
+
+
+def test_f68_two_threads_may_close(make_smartpm: MakeSmartPM) -> None:
+    """A client that one thread is just closing may be closed by another: each comes back."""
+    asked, closing, released = Event(), Event(), Event()
+
+    class Slow(httpx.AsyncBaseTransport):
+        """Takes its time to end."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.set()
+            try:
+                return await asyncio.get_running_loop().create_future()
+            finally:
+                closing.set()
+                await asyncio.to_thread(released.wait, 5)
+
+    client = make_smartpm(transport=Slow())
+
+    async def first() -> None:
+        call = asyncio.create_task(client.get_user_group(GROUP))
+        await asyncio.to_thread(asked.wait, 5)
+        await client.aclose()
+        with pytest.raises(APIConnectionError, match="the client is closed"):
+            await call
+
+    thread = Thread(target=lambda: asyncio.run(first()), daemon=True)
+    thread.start()
+    assert closing.wait(5)
+
+    asyncio.run(client.aclose())
+
+    assert thread.is_alive()
+    released.set()
+    thread.join(5)
+    assert not thread.is_alive()
