@@ -145,7 +145,7 @@ async def test_refusal_of_a_token_fetched_for_this_call_is_final(auth: BearerAut
 async def test_fresh_token_that_ended_in_line_is_replaced(
     clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
 ) -> None:
-    """A token that was fetched for this call, and ended before its request was answered, is replaced."""
+    """A token that was fetched for this call and ended before its request was answered is replaced."""
     endpoint.life = 10.0
     api = API(accepts("token-2"))
 
