@@ -503,7 +503,7 @@ class TestToken:
         await clock.advance(75.0)
 
         await m3ter.list_user_groups("u-1").collect()
-        await clock.settle()
+        await clock.advance(4.0)
 
         assert requests(httpx_mock, "POST") == 2
 
