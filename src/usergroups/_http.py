@@ -19,7 +19,7 @@ from ._faults import Fault
 from ._flight import Failure
 from ._lines import Lines
 from ._pacing import Pacer, Rate
-from ._retry import FOREVER, NO_RETRIES, Budget, RetryPolicy, retrying
+from ._retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
 from ._transports import transport_maker
 from ._version import __version__
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
@@ -220,6 +220,7 @@ class Channel:
             deadline=deadline,
             ambient=self.ambient,
             on_asked=on_asked,
+            most_stale=0 if once else MOST_STALE,
         )
 
     def asked(self, request: Request) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ._faults import Fault
 _log = getLogger("usergroups")
 
 _RETRIED = frozenset({429, 500, 502, 503, 504})
-_MOST_STALE = 3  # repeats at once, per call, after an idle connection turned out to be closed
+MOST_STALE = 3  # repeats at once, per call, after an idle connection turned out to be closed
 _MOST_SPREAD = 0.5  # seconds added at random to a Retry-After, so that callers do not come back as one
 
 
@@ -132,17 +132,19 @@ async def retrying(
     deadline: float,
     ambient: Ambient,
     on_asked: Callable[[Answer, float], None] | None = None,
+    most_stale: int = MOST_STALE,
 ) -> Answer | Fault:
     """
     Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
 
     The last outcome is given. A wait that would end after *deadline* (on the ambient clock) is not
-    begun. *on_asked* hears of each wait that the server asked for, and when it will end.
+    begun. *on_asked* hears of each wait that the server asked for, and when it will end. A request
+    that went out on a stale connection is repeated at once, up to *most_stale* times.
     """
     made = stale = 0
     while True:
         outcome = await attempt()
-        if isinstance(outcome, Fault) and outcome.stale and stale < _MOST_STALE:
+        if isinstance(outcome, Fault) and outcome.stale and stale < most_stale:
             stale += 1
             continue
         made += 1

@@ -223,6 +223,7 @@ async def until_presented(client: M3terClient, server: FaultServer, wanted: str)
     [
         pytest.param(DOWN, ServerError, id="503"),
         pytest.param((head(200, length=100), reset), APIConnectionError, id="cut off"),
+        pytest.param((reset,), APIConnectionError, id="reset"),
     ],
 )
 async def test_f07_old_token_serves_while_the_endpoint_is_down(

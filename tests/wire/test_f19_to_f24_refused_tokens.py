@@ -222,6 +222,34 @@ async def test_f21_one_refused_operation_does_not_hammer_the_endpoint(make_m3ter
     assert all(after - before >= 60 for before, after in pairwise(refreshes))
 
 
+async def test_f21_refused_calls_that_overlap_share_their_one_replacement(make_m3ter: MakeM3ter) -> None:
+    """Calls that are refused while another's repeat is still under way bring no further token."""
+    clock = FakeClock(autopilot=False)
+    dice = random.Random(21)
+    asked_at: list[float] = []
+
+    async def api(request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKEN:
+            asked_at.append(clock())
+            return httpx.Response(200, json={"access_token": token(len(asked_at)), "expires_in": 18_000})
+        await clock.sleep(dice.uniform(0.05, 1.0))  # so that they overtake each other
+        return httpx.Response(403)
+
+    client = make_m3ter(transport=httpx.MockTransport(api), clock=clock, max_rate=None)
+    await client.authenticate()
+
+    calls = []
+    for _ in range(700):  # ten a second, so that some are always under way
+        calls.append(asyncio.create_task(listed(client)))
+        await clock.advance(0.1)
+    await clock.advance(1)
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert {type(error) for error in errors} == {PermissionDeniedError}
+    assert len(asked_at) == 3
+    assert asked_at[2] - asked_at[1] >= 60
+
+
 async def test_f22_m3ter_403_may_mean_an_expired_token(server: FaultServer, m3ter: MakeM3ter) -> None:
     """A 403 on a cached token costs one new token and one repeat, for m3ter says 403 of an expired token too."""
     server.always(TOKEN, good_tokens())
