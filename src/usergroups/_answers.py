@@ -66,6 +66,8 @@ def status_error(
 
     Without *body*, nothing of the answer's body is kept: it may hold a secret that nobody knows yet.
     """
+    if 300 <= answer.status_code <= 399:
+        hint = hint or "redirects are not followed: check base_url"
     hide = _hider(answer.request)
     text = hide(_text(answer)) if body else ""
     return (kind or error_class(answer.status_code))(
@@ -75,7 +77,7 @@ def status_error(
         request_id=_request_id(answer, hide),
         method=answer.request.method,
         path=path_of(answer.request),
-        headers={name: hide(value) for name, value in answer.headers.items()},
+        headers={name: hide(value) for name, value in answer.headers.items() if name != "set-cookie"},
         retry_after=retry_after(answer.headers),
         hint=hint,
     )

@@ -1,9 +1,15 @@
 """What both clients are: something that is opened, used in one loop after another, and closed."""
 
+import asyncio
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TypeVar
 
+from ._decode import build
 from ._http import Channel
+
+_BATCH = 200  # models that are made in one turn of the event loop
+
+M = TypeVar("M")
 
 
 class Client:
@@ -12,6 +18,7 @@ class Client:
     """
 
     _channel: Channel
+    _shown = ""  # what the repr shows of its settings
 
     async def __aenter__(self) -> Self:
         return self
@@ -32,5 +39,20 @@ class Client:
         """
         await self._channel.aclose()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._shown})"
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} holds secrets and connections: it is not pickled")
+
+
+async def build_all(model: type[M], raw: list[object], path: str) -> list[M]:
+    """
+    Make a *model* of each of *raw*, in batches, so that the event loop goes on meanwhile.
+    """
+    made: list[M] = []
+    for start in range(0, len(raw), _BATCH):
+        if start:
+            await asyncio.sleep(0)
+        made += [build(model, one, f"{path}[{index}]") for index, one in enumerate(raw[start : start + _BATCH], start)]
+    return made

@@ -1,7 +1,6 @@
 """The fetch of a token with client credentials (RFC 6749, 4.4), through a client's own channel."""
 
 from collections.abc import Callable
-from copy import copy
 
 from ._answers import error_class, status_error
 from ._decode import MismatchError
@@ -10,9 +9,8 @@ from ._faults import Fault
 from ._flight import Failure, Fetched
 from ._http import Channel, Request
 from ._oauth import basic_header, read_token
-from ._retry import retry_after
 from ._settings import Secret
-from .errors import AuthenticationError, UserGroupsError
+from .errors import AuthenticationError
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
 _REFUSALS = frozenset({400, 401, 403})
@@ -20,12 +18,13 @@ _REFUSALS = frozenset({400, 401, 403})
 
 class ClientCredentials:
     """
-    Asks *request* of the token endpoint with HTTP Basic; a `Fetch`.
+    Asks *request* of the token endpoint with HTTP Basic; a `Fetch`. *hint* is the way out of a refusal.
     """
 
-    def __init__(self, channel: Channel, request: Request, user: Secret, password: Secret) -> None:
+    def __init__(self, channel: Channel, request: Request, user: Secret, password: Secret, *, hint: str) -> None:
         self._channel = channel
         self._request = request
+        self._hint = hint
         self._headers = {"Authorization": basic_header(user, password)}
 
     async def __call__(
@@ -41,8 +40,7 @@ class ClientCredentials:
             on_asked=lambda answer, until: on_asked(self._failure(answer), until),
         )
         if isinstance(outcome, Fault):
-            fault = outcome
-            return Failure(build=lambda _: self._channel.error_of(fault, self._request))
+            return Failure(error=self._channel.error_of(outcome, self._request))
         if not outcome.is_success:
             return self._failure(outcome)
         if outcome.flaw:
@@ -62,14 +60,6 @@ class ClientCredentials:
         status = answer.status_code
         refused = 400 <= status < 500 and status != 429
         kind = AuthenticationError if refused or unusable else error_class(status)
-        hint = unusable or ("check the client's key and secret" if refused else "")
-        made = status_error(answer, kind=kind, hint=hint, body=not unusable)
-
-        def build(left: float | None) -> UserGroupsError:
-            error = copy(made)  # thousands may wait for it
-            if left is not None:
-                error.retry_after = left
-            return error
-
-        asked = retry_after(answer.headers) if not refused else None
-        return Failure(build=build, refused=status in _REFUSALS, asked=asked)
+        hint = unusable or (self._hint if refused else "")
+        error = status_error(answer, kind=kind, hint=hint, body=not unusable)
+        return Failure(error=error, refused=status in _REFUSALS, asked=None if refused else error.retry_after)

@@ -55,7 +55,9 @@ def parse_json(body: bytes) -> object:
         except RecursionError:
             reason = "it is nested too deeply"
         except ValueError:  # no JSON, NaN, a number too long to read, text that cannot be decoded
-            reason = "it is not JSON"
+            reason = (
+                "it is not JSON" if not body.lstrip().startswith(b"<") else "it is markup, not JSON: check base_url"
+            )
     raise MismatchError("$", reason)
 
 

@@ -147,7 +147,7 @@ class Exchange:
         except asyncio.CancelledError:
             self.leave()
             raise
-        return Fault(reason="the client is closed", retryable=False) if task.cancelled() else task.result()
+        return Fault(reason="the transport gave up", retryable=False) if task.cancelled() else task.result()
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """

@@ -21,10 +21,11 @@ class Fault:
 
     *disconnected* tells that the peer closed the connection; *stale* that it had been idle before,
     so that the request was never looked at; *pool_exhausted* that a transport had no room although
-    the gate had let the request through.
+    the gate had let the request through. *hint* is the way out, where there is one.
     """
 
     reason: str
+    hint: str = ""
     timed_out: bool = False
     retryable: bool = True
     disconnected: bool = False
@@ -45,8 +46,6 @@ _TABLE: tuple[tuple[type[Exception], Fault], ...] = (
     (httpx.TimeoutException, Fault(reason="it took too long", timed_out=True)),
     (httpx.ProxyError, Fault(reason="the proxy refused")),
     (httpx.ConnectError, Fault(reason="no connection could be made")),
-    (httpx.ReadError, Fault(reason="the connection was lost", disconnected=True)),
-    (httpx.WriteError, Fault(reason="the connection was lost", disconnected=True)),
     (httpx.NetworkError, Fault(reason="the connection was lost", disconnected=True)),
     (httpx.LocalProtocolError, Fault(reason="the request is not valid HTTP", retryable=False)),
     (httpx.ProtocolError, Fault(reason="the answer is not valid HTTP, or was cut off")),
@@ -78,7 +77,7 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
     causes = list(_causes(error))
     if certificate := _of(ssl.SSLCertVerificationError, causes):
         reason = f"certificate verify failed: {_said('verify_message', certificate)}"
-        return attrs.evolve(fault, reason=reason, retryable=False)
+        return attrs.evolve(fault, reason=reason, retryable=False, hint="SSL_CERT_FILE names certificates to trust")
     if tls := _of(ssl.SSLError, causes):
         return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
     if name := _of(socket.gaierror, causes):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Protocol
 
 import attrs
@@ -25,15 +26,20 @@ class Grant:
 @attrs.frozen(kw_only=True)
 class Failure:
     """
-    Why there is no token.
+    Why there is no token: an *error*, and whether it will last.
 
-    *build* makes an exception for each caller, given the seconds that are left of the server's
-    Retry-After. *refused* tells that the credentials were refused; *asked* is the Retry-After in seconds.
+    *refused* tells that the credentials were refused; *asked* is the server's Retry-After in seconds.
     """
 
-    build: Callable[[float | None], UserGroupsError]
+    error: UserGroupsError
     refused: bool = False
     asked: float | None = None
+
+    def for_a_caller(self) -> UserGroupsError:
+        """
+        Give the error; thousands may have waited for it, and each raises one of its own.
+        """
+        return copy(self.error)
 
 
 @attrs.frozen(kw_only=True)

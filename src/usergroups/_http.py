@@ -26,6 +26,7 @@ from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _CONNECT = 5.0  # seconds to connect, TLS included
 _READ_OR_WRITE = 30.0  # seconds for one read or write
+_CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 
 T = TypeVar("T")
@@ -117,9 +118,15 @@ class Channel:
             (b"User-Agent", _user_agent(user_agent).encode()),
         ]
         self._ours = transport is None
-        self._make: Callable[[], httpx.AsyncBaseTransport] = (
-            (lambda: transport) if transport is not None else self.ambient.make_transport or transport_maker(base_url)
-        )
+        self._peer = urlsplit(base_url).netloc
+        self._make: Callable[[], httpx.AsyncBaseTransport]
+        if transport is not None:
+            self._make = lambda: transport
+        elif self.ambient.make_transport is not None:
+            self._make = self.ambient.make_transport
+        else:
+            self._make, proxy = transport_maker(base_url)
+            self._peer += proxy and f" through the proxy {proxy}"
         self._hints = hints
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
@@ -181,7 +188,7 @@ class Channel:
                 calls.discard(scope)
         asked = self.asked(request())
         if self._closed:
-            raise APIConnectionError("the client is closed", **asked)
+            raise APIConnectionError(_CLOSED, **asked)
         raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     async def send(
@@ -208,7 +215,7 @@ class Channel:
             await station.pacer.enter(first=urgent)
             if self._closed:
                 station.pacer.leave()
-                return Fault(reason="the client is closed", retryable=False)
+                return Fault(reason="closed", retryable=False)  # what it is called below
             built = built or self._build(request(), headers)  # not before its turn, and once
             built.extensions = {"timeout": self._timeouts(deadline - self.ambient.clock())}
             return await station.lines.exchange(built, limit=limit, done=station.pacer.leave)
@@ -234,10 +241,13 @@ class Channel:
         Make the error that *outcome* means.
         """
         if isinstance(outcome, Failure):
-            return outcome.build(None)
+            return outcome.for_a_caller()
         if isinstance(outcome, Fault):
+            asked = self.asked(request)
+            if self._closed:
+                return APIConnectionError(_CLOSED, **asked)
             kind = APITimeoutError if outcome.timed_out else APIConnectionError
-            return kind(outcome.reason, **self.asked(request))
+            return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
         return _answers.status_error(outcome, hint=self._hints.get(outcome.status_code, ""))
 
     async def aclose(self) -> None:

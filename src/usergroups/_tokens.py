@@ -12,7 +12,7 @@ from ._ambient import Ambient
 from ._flight import Failure, Fetch, Fetched, Flight, Grant
 from ._oauth import Token
 from ._store import CarefulStore, TokenStore
-from .errors import APIConnectionError, APITimeoutError
+from .errors import APIConnectionError, APITimeoutError, RateLimitedError
 
 _log = getLogger("usergroups")
 
@@ -44,6 +44,15 @@ class _Pause:
     failure: Failure
     until: float
     final: bool
+
+    def failure_at(self, now: float) -> Failure:
+        """
+        Give what those get who are turned away at *now*.
+        """
+        if self.final:
+            return self.failure
+        told = {**vars(self.failure.error), "retry_after": self.until - now}
+        return Failure(error=RateLimitedError(**told))
 
 
 class TokenSource:
@@ -84,7 +93,7 @@ class TokenSource:
         self._pause: _Pause | None = None
         self._next_background = -math.inf
         self._next_replacement = -math.inf
-        self._trials: set[object] = set()
+        self._trials: dict[asyncio.AbstractEventLoop, set[asyncio.Event]] = {}
 
     async def get(self, deadline: float) -> Grant | Failure:
         """
@@ -102,15 +111,19 @@ class TokenSource:
         """
         Give another token than *refused*, or None where replacing has just been of no use.
 
-        None also while it is not known yet whether it was of any.
+        While it is not known yet whether it was of any, wait until it is.
         """
-        held, now = self._held, self._ambient.clock()
-        if held is not None and now < held.ends_at:  # else a new one is due anyway
-            if held.token.access_token != refused.access_token:
-                return Grant(token=held.token, fresh=False)
-            if now < self._next_replacement or self._trials:
-                return None
-        return await self._join(deadline, refused)
+        while True:
+            held, now = self._held, self._ambient.clock()
+            if held is not None and now < held.ends_at:  # else a new one is due anyway
+                if held.token.access_token != refused.access_token:
+                    return Grant(token=held.token, fresh=False)
+                if now < self._next_replacement:
+                    return None
+                if trials := self._trials.get(asyncio.get_running_loop()):
+                    await next(iter(trials)).wait()
+                    continue
+            return await self._join(deadline, refused)
 
     def is_good(self, token: Token) -> bool:
         """
@@ -125,12 +138,16 @@ class TokenSource:
         """
         Send the request whose token was replaced again: until it has ended, no token is replaced.
         """
-        trial = object()
-        self._trials.add(trial)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        trials = self._trials.setdefault(loop, set())
+        trials.add(ended)
         try:
             yield
         finally:
-            self._trials.discard(trial)
+            trials.discard(ended)
+            ended.set()
+            if not trials:
+                self._trials.pop(loop, None)
 
     def replacing_did_not_help(self) -> None:
         """
@@ -140,13 +157,18 @@ class TokenSource:
 
     async def aclose(self) -> None:
         """
-        End what is under way in this loop.
+        End what is under way; in another thread's loop, soon.
         """
-        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        here: list[asyncio.Task[None]] = []
+        for task in list(self._tasks):
+            loop = task.get_loop()
+            if loop is asyncio.get_running_loop():
+                task.cancel()
+                here.append(task)
+            elif loop.is_running():
+                loop.call_soon_threadsafe(task.cancel)
+        if here:
+            await asyncio.wait(here)
 
     def _may_start(self, now: float) -> bool:
         return self._under_way() is None and (self._pause is None or now >= self._pause.until)
@@ -170,13 +192,9 @@ class TokenSource:
         pause, now = self._pause, self._ambient.clock()
         if pause is None or now >= pause.until:
             return None
-        left = pause.until - now
-        if not pause.final and pause.until <= deadline and left <= self._longest_wait:
+        if not pause.final and pause.until <= deadline and pause.until - now <= self._longest_wait:
             return None
-        build = pause.failure.build
-        if pause.final:
-            return pause.failure
-        return Failure(build=lambda _: build(left))
+        return pause.failure_at(now)
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
         flight = self._flights[asyncio.get_running_loop()] = Flight(background=background)
@@ -203,7 +221,7 @@ class TokenSource:
         flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
-        return Failure(build=lambda _: kind(reason, **self._asked))
+        return Failure(error=kind(reason, **self._asked))
 
     async def _obtain(self, flight: Flight, refused: Token | None, deadline: float) -> Grant | Failure:
         clock = self._ambient.clock
@@ -243,7 +261,7 @@ class TokenSource:
 
         def on_asked(failure: Failure, until: float) -> None:
             self._pause = _Pause(failure, until, final=False)
-            flight.turn_away(failure, until)
+            flight.turn_away(self._pause.failure_at(clock()), until)
 
         outcome = await self._fetch(background=flight.background, deadline=deadline, on_asked=on_asked)
         if isinstance(outcome, Failure):

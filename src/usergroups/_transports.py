@@ -20,15 +20,15 @@ from ._settings import hide, host_of
 from .errors import ConfigurationError
 
 
-def transport_maker(base_url: str) -> Callable[[], httpx.AsyncBaseTransport]:
+def transport_maker(base_url: str) -> tuple[Callable[[], httpx.AsyncBaseTransport], str]:
     """
-    Give what makes transports to *base_url* with one connection each.
+    Give what makes transports to *base_url* with one connection each, and the proxy's host, if any.
 
     The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
     `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
     """
     context = tls_context()
-    proxy = environment_proxy(base_url)
+    proxy = environment_proxies()(base_url)
     if proxy is not None and proxy.url.scheme == "https":
         proxy.ssl_context = context
     limits = httpx.Limits(max_connections=1, keepalive_expiry=KEPT_ALIVE)
@@ -36,12 +36,12 @@ def transport_maker(base_url: str) -> Callable[[], httpx.AsyncBaseTransport]:
     def make() -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
 
-    if proxy is not None and not _makes(make):
+    if not _makes(make):  # and what httpx puts off importing is there before the first call
         raise ConfigurationError(
             "the proxy of the environment cannot be used: its scheme is not supported, or needs a"
             " package that is not installed (for socks: pip install 'httpx[socks]')"
         )
-    return make
+    return make, "" if proxy is None else proxy.url.netloc.decode("ascii")
 
 
 def _makes(make: Callable[[], object]) -> bool:
@@ -76,13 +76,6 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
         return proxy
 
     return choose
-
-
-def environment_proxy(base_url: str) -> httpx.Proxy | None:
-    """
-    Give the proxy that the environment has for *base_url*, or None.
-    """
-    return environment_proxies()(base_url)
 
 
 def tls_context() -> ssl.SSLContext:

@@ -3,12 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from reprlib import Repr
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
 from . import _settings
 from .errors import ConfigurationError, UserGroupsError
+
+_REPR = Repr()  # of any object, also one whose own repr fails
+_REPR.maxstring = _REPR.maxother = 300  # characters of a key that a note shows
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -102,7 +106,7 @@ def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
     except BaseException as error:
         if yields and isinstance(error, UserGroupsError):
             return Outcome(key, error=error)
-        error.add_note(f"in the sweep, at the key {key!r}")
+        error.add_note(f"in the sweep, at the key {_REPR.repr(key)}")
         raise
 
 

@@ -1,6 +1,7 @@
 """m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from logging import getLogger
 from types import EllipsisType
 
@@ -16,7 +17,7 @@ from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
 from . import _settings
 from ._auth import BearerAuth
-from ._client import Client
+from ._client import Client, build_all
 from ._credentials import ClientCredentials
 from ._decode import MismatchError, build, is_array, is_object, parse_json
 from ._exchange import Answer
@@ -98,7 +99,7 @@ class M3terClient(Client):
         token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
         self._token_request = token_request
         self._tokens = TokenSource(
-            ClientCredentials(self._channel, token_request, user, password),
+            ClientCredentials(self._channel, token_request, user, password, hint=_HINTS[401]),
             asked=self._channel.asked(token_request),
             ambient=self._channel.ambient,
             timeout=self._channel.timeout,
@@ -106,6 +107,7 @@ class M3terClient(Client):
             store=token_store,
         )
         self._auth = BearerAuth(self._tokens, _REFUSALS)
+        self._shown = f"org_id={self._org_id!r}, base_url={self._channel.base_url!r}"
 
     def list_user_groups(
         self,
@@ -140,25 +142,20 @@ class M3terClient(Client):
         _settings.instance("prefetch", prefetch, bool)
         seconds = _settings.call_timeout(timeout, self._channel.timeout)
 
-        def request(token: str | None) -> Request:
-            return Request.of(
-                page_kwargs(
-                    org_id,
-                    user_id,
-                    inherited=inherited,
-                    page_size=page_size,
-                    next_token=token,
-                )
-            )
-
-        async def fetch(token: str | None) -> Page[UserGroup]:
-            page = await self._channel.call(lambda: request(token), _read, auth=self._auth, timeout=seconds)
-            _log.debug("page fetched: %d user groups", len(page.items))
-            return page
-
+        request = partial(_page_request, org_id, user_id, inherited, page_size)
         return AsyncPager(
-            fetch, asked=lambda: self._channel.asked(request(None)), next_token=next_token, prefetch=prefetch
+            partial(self._page, request, seconds),
+            asked=lambda: self._channel.asked(request(None)),
+            next_token=next_token,
+            prefetch=prefetch,
         )
+
+    async def _page(
+        self, request: Callable[[str | None], Request], timeout: float | None, token: str | None
+    ) -> Page[UserGroup]:
+        page = await self._channel.call(partial(request, token), _read, auth=self._auth, timeout=timeout)
+        _log.debug("page fetched: %d user groups", len(page.items))
+        return page
 
     async def authenticate(self) -> None:
         """
@@ -169,7 +166,7 @@ class M3terClient(Client):
         channel = self._channel
         grant = await channel.within(channel.timeout, self._tokens.get, lambda: self._token_request)
         if isinstance(grant, Failure):
-            raise grant.build(None)
+            raise channel.error_of(grant, self._token_request)
 
     async def aclose(self) -> None:
         """
@@ -180,8 +177,11 @@ class M3terClient(Client):
         finally:
             await self._tokens.aclose()
 
-    def __repr__(self) -> str:
-        return f"M3terClient(org_id={self._org_id!r}, base_url={self._channel.base_url!r})"
+
+def _page_request(
+    org_id: str, user_id: str, inherited: bool | None, page_size: int | None, token: str | None
+) -> Request:
+    return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
 async def _read(answer: Answer) -> Page[UserGroup]:
@@ -193,7 +193,7 @@ async def _read(answer: Answer) -> Page[UserGroup]:
     """
     document = parse_json(answer.body)
     if is_array(document):
-        return Page(_groups(document, "$"))
+        return Page(tuple(await build_all(UserGroup, document, "$")))
     if not is_object(document):
         raise MismatchError("$", "it is neither an object nor an array")
     data = document.get("data")
@@ -203,11 +203,7 @@ async def _read(answer: Answer) -> Page[UserGroup]:
         return Page((), _next_token(document))
     if not is_array(data):
         raise MismatchError("$.data", "it is missing" if data is None else "it is not an array")
-    return Page(_groups(data, "$.data"), _next_token(document))
-
-
-def _groups(data: list[object], path: str) -> tuple[UserGroup, ...]:
-    return tuple(build(UserGroup, one, f"{path}[{index}]") for index, one in enumerate(data))
+    return Page(tuple(await build_all(UserGroup, data, "$.data")), _next_token(document))
 
 
 def _next_token(document: Mapping[str, object]) -> str | None:

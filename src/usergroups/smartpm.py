@@ -1,6 +1,5 @@
 """SmartPM: one user group and its users (https://developers.smartpmtech.com)."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from types import EllipsisType
@@ -15,7 +14,7 @@ from usergroups_smartpm_api.models import User, UserGroup
 
 from . import _settings
 from ._auth import KeyAuth
-from ._client import Client
+from ._client import Client, build_all
 from ._decode import build, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._http import Channel, Request
@@ -27,7 +26,6 @@ __all__ = ["SmartPMClient", "User", "UserGroup"]
 BASE_URL = "https://live.smartpmtech.com"
 
 _UUID = "[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\\1[0-9a-fA-F]{4}){2}\\1[0-9a-fA-F]{12}"  # RFC 9562, 4; hyphens or none
-_BATCH = 200  # users that are read in one turn of the event loop
 
 _HINTS: Mapping[int, str] = {
     401: "check api_key and company_id",
@@ -80,6 +78,7 @@ class SmartPMClient(Client):
             user_agent=user_agent,
             hints=_HINTS,
         )
+        self._shown = f"company_id={self._company_id!r}, base_url={self._channel.base_url!r}"
 
     async def get_user_group(
         self, user_group_id: UUID | str, *, timeout: float | EllipsisType | None = ...
@@ -99,9 +98,6 @@ class SmartPMClient(Client):
             timeout=seconds,
         )
 
-    def __repr__(self) -> str:
-        return f"SmartPMClient(company_id={self._company_id!r}, base_url={self._channel.base_url!r})"
-
 
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
@@ -113,15 +109,12 @@ def _uuid(value: object) -> UUID:
 
 async def _read(answer: Answer) -> UserGroup:
     """
-    Read a group; a large one in batches, so that the event loop goes on meanwhile.
+    Read a group: first what it says of itself, then its users, who may be many.
     """
     document = parse_json(answer.body)
     users = document.get("users") if is_object(document) else None
-    if not is_object(document) or not is_array(users) or len(users) <= _BATCH:
+    if not is_object(document) or not is_array(users):
         return build(UserGroup, document)
     group = build(UserGroup, {**document, "users": []})
-    for start in range(0, len(users), _BATCH):
-        batch = enumerate(users[start : start + _BATCH], start)
-        group.users += [build(User, user, f"$.users[{index}]") for index, user in batch]
-        await asyncio.sleep(0)
+    group.users = await build_all(User, users, "$.users")
     return group

@@ -503,7 +503,7 @@ class TestRetries:
         with watch.raises(APIConnectionError) as caught:
             await provider.call(client)
 
-        assert str(caught.value) == f"GET {provider.path} failed: no connection could be made"
+        assert str(caught.value) == f"GET {provider.path} failed: no connection could be made (rig.invalid)"
         assert len(httpx_mock.get_requests(method="GET")) == 3
 
     async def test_policy(self, provider: Provider, httpx_mock: HTTPXMock, clock: FakeClock, watch: Watch) -> None:

@@ -14,6 +14,7 @@ from rig import canary
 from rig.ambient import surroundings
 from rig.clock import FakeClock
 from rig.fixtures import ORG_ID, MakeM3ter
+from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
 from unit.endpoint import Shelf
 from usergroups import (
@@ -319,6 +320,16 @@ class TestAnswers:
 
         assert [group.id for group in groups] == ["1"]
 
+    async def test_large_array_does_not_stop_the_loop(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """An array of 30,000 groups comes whole and in its order, and others get their turns while it is read."""
+        httpx_mock.add_response(method="GET", json=[{"id": str(number)} for number in range(30_000)])
+
+        async with Heartbeat() as heartbeat:
+            groups = await m3ter.list_user_groups("u-1").collect()
+
+        assert [group.id for group in groups] == [str(number) for number in range(30_000)]
+        assert heartbeat.beats > 5
+
     @pytest.mark.parametrize(
         ("answer", "json_path", "reason"),
         [
@@ -326,7 +337,7 @@ class TestAnswers:
             pytest.param("5", "$", "it is neither an object nor an array", id="number"),
             pytest.param("null", "$", "it is neither an object nor an array", id="null"),
             pytest.param("", "$", "it is empty", id="nothing"),
-            pytest.param("<html></html>", "$", "it is not JSON", id="HTML"),
+            pytest.param("<html></html>", "$", "it is markup, not JSON: check base_url", id="HTML"),
             pytest.param('{"data": [', "$", "it is not JSON", id="half of it"),
             pytest.param('{"nextToken": "t"}', "$.data", "it is missing", id="token alone"),
             pytest.param('{"error": "no"}', "$.data", "it is missing", id="another object"),
@@ -590,7 +601,7 @@ class TestToken:
         error = caught.value
         assert error.message == "Invalid client or Invalid client credentials"
         assert (error.status_code, error.method, error.path) == (status_code, "POST", "/oauth/token")
-        assert str(error).endswith("credentials; check the client's key and secret")
+        assert str(error).endswith("credentials; check api_key and api_secret")
         assert requests(httpx_mock, "POST") == 1
 
     @pytest.mark.parametrize(
@@ -651,7 +662,7 @@ class TestToken:
         with watch.raises(APIConnectionError) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert str(caught.value) == "POST /oauth/token failed: no connection could be made"
+        assert str(caught.value) == "POST /oauth/token failed: no connection could be made (rig.invalid)"
         assert requests(httpx_mock, "POST") == 3
 
     @pytest.mark.parametrize(
@@ -668,7 +679,7 @@ class TestToken:
                 "it is not Bearer (at $.token_type)",
                 id="another type",
             ),
-            pytest.param("<html>CANARY</html>", "it is not JSON (at $)", id="HTML"),
+            pytest.param("<html>CANARY</html>", "it is markup, not JSON: check base_url (at $)", id="HTML"),
             pytest.param("", "it is empty (at $)", id="nothing"),
         ],
     )
@@ -1052,6 +1063,10 @@ class TestSettings:
 
         assert clock() - began == pytest.approx(499 / 50, abs=0.1)
         await m3ter.aclose()
+
+    def test_repr_of_one_that_was_never_made(self) -> None:
+        """What a debugger shows of a client whose arguments were refused is harmless."""
+        assert repr(M3terClient.__new__(M3terClient)) == "M3terClient()"
 
     def test_repr(self, m3ter: M3terClient) -> None:
         """A client shows where it asks, and no secret."""

@@ -256,7 +256,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("status_code", "kind", "line"),
         [
-            (302, APIStatusError, "answered 302 Found"),
+            (302, APIStatusError, "answered 302 Found; redirects are not followed: check base_url"),
             (401, AuthenticationError, "answered 401 Unauthorized; check api_key and company_id"),
             (403, PermissionDeniedError, "answered 403 Forbidden; check api_key and company_id"),
             (404, NotFoundError, "answered 404 Not Found"),

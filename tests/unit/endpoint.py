@@ -20,11 +20,7 @@ ASKED = {"method": "POST", "path": "/oauth/token"}
 
 def failing(kind: type[UserGroupsError] = ServerError, *, refused: bool = False, asked: float | None = None) -> Failure:
     """Make the outcome of a fetch that fails with *kind*."""
-
-    def build(left: float | None) -> UserGroupsError:
-        return kind("no", retry_after=left) if kind is RateLimitedError else kind("no")
-
-    return Failure(build=build, refused=refused, asked=asked)
+    return Failure(error=kind("no"), refused=refused, asked=asked)
 
 
 class Endpoint:
@@ -104,7 +100,7 @@ async def name(asked: Awaitable[Grant | Failure | None]) -> str:
     """Give the name of the token that *asked* comes to, or of the error that it fails with."""
     outcome = await asked
     if isinstance(outcome, Failure):
-        return type(outcome.build(None)).__name__
+        return type(outcome.error).__name__
     return "nothing" if outcome is None else str(outcome.token.access_token)
 
 
@@ -112,4 +108,4 @@ async def error(asked: Awaitable[Grant | Failure | None]) -> UserGroupsError:
     """Give the error that *asked* fails with."""
     outcome = await asked
     assert isinstance(outcome, Failure)
-    return outcome.build(None)
+    return outcome.for_a_caller()

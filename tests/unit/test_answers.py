@@ -270,6 +270,18 @@ def test_request_id(headers: dict[str, str], request_id: str | None) -> None:
     assert unexpected(answer(200, headers=headers), MismatchError("$", "no")).request_id == request_id
 
 
+def test_f44_cookies_are_not_kept() -> None:
+    """What a provider would have a browser keep to itself is in no error."""
+    error = status_error(answer(403, headers={"set-cookie": "session=canary", "x-other": "kept"}))
+
+    assert error.headers == {"x-other": "kept"}
+
+
+def test_f41_way_out_of_a_redirect() -> None:
+    """A redirect, which is not followed, most likely means another base URL."""
+    assert str(status_error(answer(302))).endswith("302 Found; redirects are not followed: check base_url")
+
+
 class TestUnexpected:
     """Answers that say yes, and are not as specified."""
 

@@ -91,7 +91,7 @@ async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) 
     outcome = await auth(api, FOREVER)
 
     assert isinstance(outcome, Failure)
-    assert isinstance(outcome.build(None), AuthenticationError)
+    assert isinstance(outcome.error, AuthenticationError)
     assert api.shown == []
 
 
@@ -230,7 +230,7 @@ async def test_replacement_that_fails_is_the_outcome(auth: BearerAuth, endpoint:
     outcome = await auth(api, FOREVER)
 
     assert isinstance(outcome, Failure)
-    assert isinstance(outcome.build(None), ServerError)
+    assert isinstance(outcome.error, ServerError)
 
 
 async def test_loaded_token_is_replaced_when_refused(clock: FakeClock, endpoint: Endpoint) -> None:
@@ -265,6 +265,34 @@ async def test_f20_stragglers_repeat_with_the_new_token(clock: FakeClock, auth: 
     assert outcomes == [200] * 1000
     assert late.shown == ["token-1"] * 1000 + ["token-2"] * 1000
     assert endpoint.requests == 2
+
+
+async def test_refusal_during_the_repeat_of_another_waits_for_what_comes_of_it(
+    clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
+) -> None:
+    """Whose token is refused while another's repeat with it is under way gets a new one if that repeat succeeds."""
+    api = API()
+    await auth(api, FOREVER)
+    api.judge = accepts("token-2")
+    repeated = asyncio.Event()
+
+    async def slow(headers: Headers) -> Answer | Fault:
+        outcome = await api(headers)
+        if headers["Authorization"] == "Bearer token-2":
+            await repeated.wait()
+        return outcome
+
+    first = asyncio.create_task(auth(slow, FOREVER))
+    await clock.settle()
+    later = API(accepts("token-3"))
+    second = asyncio.create_task(auth(later, FOREVER))
+    await clock.settle()
+    before = endpoint.requests
+    repeated.set()
+
+    assert [status(await first), status(await second)] == [200, 200]
+    assert later.shown == ["token-2", "token-3"]
+    assert (before, endpoint.requests) == (2, 3)
 
 
 class TestOneOperationAlwaysRefused:

@@ -278,6 +278,24 @@ class TestErrors:
         assert calls.cancelled == [0, 2]
         assert not others()
 
+    async def test_key_that_cannot_be_shown(self) -> None:
+        """A key whose own repr fails does not hide the error, and a very long one does not bury it."""
+
+        class Shy:
+            def __repr__(self) -> str:
+                raise LookupError("a bug of the key's")
+
+        async def call(key: object) -> None:
+            raise NotFoundError("no")
+
+        for key in (Shy(), "k" * 10_000):
+            with pytest.raises(NotFoundError) as caught:
+                await anext(sweep(call, [key]))
+
+            (note,) = caught.value.__notes__
+            assert note.startswith("in the sweep, at the key ")
+            assert len(note) < 400
+
     async def test_nothing_comes_after_an_error(self, clock: FakeClock) -> None:
         """A sweep that was ended by an error is at its end."""
         calls = Calls()

@@ -128,7 +128,7 @@ class TestParseJSON:
         [
             pytest.param(b"", "it is empty", id="nothing"),
             pytest.param(b" ", "it is not JSON", id="white space alone"),
-            pytest.param(b"<html>canary</html>", "it is not JSON", id="HTML"),
+            pytest.param(b"<html>canary</html>", "it is markup, not JSON: check base_url", id="HTML"),
             pytest.param(b"canary", "it is not JSON", id="text"),
             pytest.param(b'{"a": "canary', "it is not JSON", id="cut off"),
             pytest.param(b"{} canary", "it is not JSON", id="text after it"),

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from usergroups._faults import _TABLE, Fault, fault_of
 
+TRUST = "SSL_CERT_FILE names certificates to trust"  # the way out
+
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
 # All that httpx can raise, and what it means where it comes from a transport.
@@ -106,6 +108,7 @@ def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
     """What is not said of a fault is that it may pass, and that nothing else is known of it."""
     assert attrs.asdict(Fault(reason="no")) == {
         "reason": "no",
+        "hint": "",
         "timed_out": False,
         "retryable": True,
         "disconnected": False,
@@ -235,7 +238,7 @@ def test_f26_certificates(authority: trustme.CA, server: ssl.SSLContext, trusted
 
     fault = fault_of(caused(httpx.ConnectError("canary"), caught.value))
 
-    assert fault == Fault(reason=f"certificate verify failed: {reason}", retryable=False)
+    assert fault == Fault(reason=f"certificate verify failed: {reason}", retryable=False, hint=TRUST)
 
 
 def test_f26_tls_that_fails_otherwise() -> None:
@@ -257,7 +260,7 @@ def test_f26_tls_that_fails_otherwise() -> None:
     [
         pytest.param(
             ssl.SSLCertVerificationError("canary"),
-            Fault(reason="certificate verify failed: no reason given", retryable=False),
+            Fault(reason="certificate verify failed: no reason given", retryable=False, hint=TRUST),
             id="a certificate",
         ),
         pytest.param(ssl.SSLError("canary"), Fault(reason="TLS failed: no reason given"), id="anything else"),
@@ -275,7 +278,7 @@ def test_f26_reason_of_a_certificate_is_looked_for_further_down() -> None:
 
     fault = fault_of(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("wrapped"), original))
 
-    assert fault == Fault(reason="certificate verify failed: certificate has expired", retryable=False)
+    assert fault == Fault(reason="certificate verify failed: certificate has expired", retryable=False, hint=TRUST)
 
 
 @pytest.mark.parametrize("loop", [1, 2, 3])

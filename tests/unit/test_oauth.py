@@ -259,7 +259,7 @@ class TestReadToken:
     @pytest.mark.parametrize(
         ("document", "path", "reason"),
         [
-            pytest.param(b"<html>canary</html>", "$", "it is not JSON", id="HTML"),
+            pytest.param(b"<html>canary</html>", "$", "it is markup, not JSON: check base_url", id="HTML"),
             pytest.param(b"", "$", "it is empty", id="empty"),
             pytest.param(b"null", "$", "it is not a JSON object", id="null"),
             pytest.param(b'["canary"]', "$", "it is not a JSON object", id="a list"),

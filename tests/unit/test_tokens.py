@@ -4,7 +4,9 @@ import asyncio
 import gc
 import logging
 import random
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -759,6 +761,25 @@ class TestClose:
         await source.aclose()
 
         assert await name(source.get(FOREVER)) == "token-1"
+
+    def test_fetch_in_another_threads_loop_is_ended(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Closing from one thread ends what is under way in another's loop, soon."""
+        endpoint.takes = 1_000.0
+        source = source_of(endpoint, clock)
+        begun = threading.Event()
+
+        async def wait() -> str:
+            asked = asyncio.create_task(name(source.get(FOREVER)))
+            await asyncio.sleep(0)
+            begun.set()
+            return await asked
+
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(asyncio.run, wait())
+            begun.wait()
+            asyncio.run(source.aclose())
+
+            assert waiting.result(timeout=10) == "APIConnectionError"
 
 
 class TestLoops:

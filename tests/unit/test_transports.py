@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rig.canary import sweep_exception
 from usergroups import ConfigurationError, M3terClient, SmartPMClient
-from usergroups._transports import environment_proxies, environment_proxy, tls_context, transport_maker
+from usergroups._transports import environment_proxies, tls_context, transport_maker
 
 URL = "https://api.m3ter.com"
 
@@ -22,7 +22,7 @@ unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails n
 
 def proxy_of(base_url: str = URL) -> str | None:
     """Give the URL of the proxy that the environment has for *base_url*."""
-    proxy = environment_proxy(base_url)
+    proxy = environment_proxies()(base_url)
     return None if proxy is None else str(proxy.url)
 
 
@@ -114,7 +114,7 @@ class TestProxy:
         """A proxy's user and password are known, and shown nowhere."""
         monkeypatch.setenv("HTTPS_PROXY", "http://user:canary@p:3128")
 
-        proxy = environment_proxy(URL)
+        proxy = environment_proxies()(URL)
 
         assert proxy is not None
         assert proxy.raw_auth == (b"user", b"canary")
@@ -144,7 +144,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", address)
 
         with pytest.raises(ConfigurationError, match="it is no URL of a proxy that is known") as caught:
-            environment_proxy(URL)
+            environment_proxies()(URL)
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -156,7 +156,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
 
         with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
-            transport_maker(URL)
+            transport_maker(URL)[0]
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -175,7 +175,7 @@ class TestProxy:
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setenv("HTTPS_PROXY", address.replace("\0", ""))
             try:
-                proxy = environment_proxy(URL)
+                proxy = environment_proxies()(URL)
             except ConfigurationError:
                 return
 
@@ -298,7 +298,7 @@ class TestMaker:
         if proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-        make = transport_maker(URL)
+        make = transport_maker(URL)[0]
 
         first, second = make(), make()
         assert type(first) is type(second) is httpx.AsyncHTTPTransport
@@ -306,7 +306,7 @@ class TestMaker:
 
     def test_f79_environment_is_read_when_the_client_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What happens to the environment later does not reach a client that is there."""
-        make = transport_maker(URL)
+        make = transport_maker(URL)[0]
 
         monkeypatch.setenv("HTTPS_PROXY", "no url")
         monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")

@@ -16,7 +16,7 @@ from rig.fixtures import MakeM3ter, MakeServer
 from rig.leaks import Watch
 from rig.script import Script, Wire, answer, head, json_answer, token_answer
 from rig.server import FaultServer, Request
-from usergroups import APIStatusError, AuthenticationError, RateLimitedError, RetryPolicy
+from usergroups import APIStatusError, AuthenticationError, RateLimitedError, RetryPolicy, ServerError
 from wire.token_endpoint import DOWN, LIST, PAGE, TOKEN, WRONG, bearer, listed, presented, token
 
 pytest_plugins = ("wire.kinds",)  # clients on either transport
@@ -92,7 +92,7 @@ async def test_f10_retry_after_holds_for_all_callers(
 async def test_f10_retry_after_is_waited_for_within_a_call(
     server: FaultServer, make_m3ter: MakeM3ter, patient_clock: FakeClock, watch: Watch
 ) -> None:
-    """The caller whose fetch met the 429 waits 20 s and is served; who comes meanwhile and cannot is turned away."""
+    """The caller whose fetch met the 429 waits 20 s and is served; who waits or comes and cannot is turned away."""
     clock = patient_clock
     server.once(TOKEN, BUSY)
     server.always(TOKEN, token_answer())
@@ -100,7 +100,10 @@ async def test_f10_retry_after_is_waited_for_within_a_call(
     client = make_m3ter(server, clock=clock, max_rate=None)
 
     patient = asyncio.create_task(listed(client))
+    hurried = asyncio.create_task(listed(client, timeout=19))  # waits for the same fetch
     await clock.settle()
+    with watch.raises(RateLimitedError):
+        await hurried
     with watch.raises(RateLimitedError) as impatient:
         await listed(client, timeout=19)
     await clock.advance(19.99)
@@ -111,6 +114,23 @@ async def test_f10_retry_after_is_waited_for_within_a_call(
     assert 20 <= impatient.value.retry_after <= 20.5
     assert await patient == ["group-1"]
     assert (before, server.count(TOKEN)) == (1, 2)
+
+
+async def test_f10_retry_after_of_an_endpoint_that_is_down(
+    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch
+) -> None:
+    """A 503 that says when to come back holds as a 429 does: who asked hears of the 503, the others of the wait."""
+    server.always(TOKEN, answer(b"", 503, {"Retry-After": "20"}))
+    client = make_m3ter(server, clock=clock, max_rate=None, retry=RetryPolicy(attempts=1))
+
+    with watch.raises(ServerError):
+        await listed(client)
+    await clock.advance(5)
+    with watch.raises(RateLimitedError) as later:
+        await listed(client, timeout=14)
+
+    assert (later.value.status_code, later.value.retry_after) == (503, 15)
+    assert server.count(TOKEN) == 1
 
 
 async def test_f10_old_token_serves_meanwhile(
