@@ -5,6 +5,7 @@ import math
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from logging import getLogger
+from typing import Any
 
 import attrs
 
@@ -51,7 +52,7 @@ class _Pause:
         """
         if self.final:
             return self.failure
-        told = {**vars(self.failure.error), "retry_after": self.until - now}
+        told: dict[str, Any] = {**vars(self.failure.error), "retry_after": self.until - now}
         return Failure(error=RateLimitedError(**told))
 
 
