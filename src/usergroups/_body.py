@@ -18,7 +18,8 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, str]:
         raise TypeError
     chunks = response.stream.__aiter__()
     try:
-        coding = response.headers.get("content-encoding", "").strip().lower()
+        codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
+        coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
         if coding not in _DECODERS:
             return b"", f"its content coding {coding[:40]!r} is not one that was asked for"
         decoder = _DECODERS[coding]()

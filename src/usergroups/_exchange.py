@@ -44,7 +44,7 @@ _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrive
 @attrs.frozen(kw_only=True)
 class Answer:
     """
-    An answer that arrived: *headers* in lower case, *body* decompressed.
+    An answer that arrived: *headers* by names in lower case, *body* decompressed.
 
     *flaw* says why the body cannot be used (too long, a coding that nobody asked for), or is empty.
     *sent_at* is the moment, on the client's clock, at which the request went out.
@@ -123,7 +123,7 @@ class Exchange:
             self._request.extensions.pop("trace", None)
         return Answer(
             status_code=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
+            headers=response.headers,
             body=body,
             flaw=flaw,
             sent_at=sent_at,

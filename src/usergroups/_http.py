@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -128,6 +129,7 @@ class Channel:
             self._make, proxy = transport_maker(base_url)
             self._peer += proxy and f" through the proxy {proxy}"
         self._hints = hints
+        self._url = lru_cache(maxsize=128)(httpx.URL)  # parsing one costs a tenth of a call
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
         self._closed = False
@@ -175,17 +177,18 @@ class Channel:
         that it was *request* that was asked.
         """
         if not self._closed:
-            calls = self._here().calls
+            station = self._here()
             deadline = FOREVER if timeout is None else self.ambient.clock() + timeout
             scope = asyncio.timeout(timeout)
             try:
                 async with scope:
-                    calls.add(scope)
+                    station.calls.add(scope)
+                    await station.pacer.begin()
                     return await work(deadline)
             except TimeoutError:
                 pass  # all others were turned into values on the way
             finally:
-                calls.discard(scope)
+                station.calls.discard(scope)
         asked = self.asked(request())
         if self._closed:
             raise APIConnectionError(_CLOSED, **asked)
@@ -285,7 +288,7 @@ class Channel:
             more["Content-Length"] = str(len(request.content))
         return httpx.Request(
             request.method,
-            f"{self.base_url}{request.path}{query}",
+            self._url(f"{self.base_url}{request.path}{query}"),
             headers=[*self._headers, *((name.encode(), value.encode()) for name, value in more.items())],
             stream=httpx.ByteStream(request.content),  # given as it is, so that httpx need not prepare it
         )

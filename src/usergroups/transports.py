@@ -75,12 +75,13 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         Send *request*, and give the answer with its body still to be read.
         """
         timeout = request.extensions.get("timeout", {})
+        body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
         with _as_httpx():
             response = await self._session().request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=request.headers,
-                data=await request.aread() or None,
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
+                data=body or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
@@ -134,6 +135,9 @@ class _Body(httpx.AsyncByteStream):
         content = self._response.content
         with _as_httpx():
             while not content.at_eof():
+                if chunk := content.read_nowait():
+                    yield chunk
+                    continue
                 look = asyncio.timeout(_LOOK)
                 try:
                     async with look:
