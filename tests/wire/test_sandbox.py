@@ -1,5 +1,6 @@
 """The sandbox over real sockets, asked by plain httpx."""
 
+import os
 import re
 import signal
 import socket
@@ -7,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 import httpx
@@ -601,11 +604,44 @@ def test_option_out_of_range_is_refused(options, capsys):
     assert options[0] in capsys.readouterr().err.splitlines()[-1]
 
 
+def without(package, *arguments):
+    """Run Python with *arguments* as if *package* were not installed."""
+    with TemporaryDirectory() as folder:
+        Path(folder, "sitecustomize.py").write_text(f"import sys; sys.modules[{package!r}] = None", encoding="utf-8")
+        environment = os.environ | {"PYTHONPATH": folder}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def needs(package):
+    """Return the sentence that says what to install."""
+    return (
+        f"the sandbox needs {package}: install usergroups with its extra 'sandbox'"
+        " (pip install '.[sandbox]' in a checkout)\n"
+    )
+
+
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])
 def test_missing_extra_is_named(package):
-    """Without the extra's packages, importing the sandbox says what to install."""
-    code = f"import sys; sys.modules[{package!r}] = None; import usergroups.sandbox"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    """Without the extra's packages, whoever takes something from the sandbox is told what to install."""
+    result = without(package, "-c", "from usergroups.sandbox import Sandbox")
 
     assert result.returncode == 1
-    assert result.stderr.endswith("usergroups.sandbox needs starlette and uvicorn: pip install 'usergroups[sandbox]'\n")
+    assert result.stderr.endswith(f"ModuleNotFoundError: {needs(package)}")
+
+
+def test_missing_extra_hides_no_mistake():
+    """Without the extra's packages, a name that the sandbox would not have either is still refused as such."""
+    result = without("uvicorn", "-c", "from usergroups.sandbox import sandbox_of_a_child")
+
+    assert result.returncode == 1
+    assert "cannot import name 'sandbox_of_a_child'" in result.stderr
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_missing_extra_is_a_sentence_from_the_command(package):
+    """Without the extra's packages the command says what to install, without a traceback, and exits with 1."""
+    result = without(package, "-m", "usergroups.sandbox", "--port", "0")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"usergroups.sandbox: {needs(package)}"

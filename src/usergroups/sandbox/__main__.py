@@ -6,8 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from usergroups.sandbox import Sandbox
-from usergroups.sandbox._server import Server, listen, server_at, uvicorn_for
+try:
+    from usergroups.sandbox import Sandbox
+    from usergroups.sandbox._server import Server, listen, server_at, uvicorn_for
+except ModuleNotFoundError as error:
+    sys.exit(f"usergroups.sandbox: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +51,11 @@ def _fail(sentence: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m usergroups.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m usergroups.sandbox",
+        description="Serve a stand-in of m3ter and SmartPM on this machine until told to stop (Ctrl-C).",
+        epilog="It prints `export NAME=VALUE` lines: in a shell that has taken them in, clients go to this sandbox.",
+    )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)")
     add("--port", type=_number(int, 0, 65_535), default=0, metavar="N", help="0, the default, is any free one")
