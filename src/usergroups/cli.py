@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from . import M3terClient, SmartPMClient, UserGroupsError, __version__
+from . import ConfigurationError, M3terClient, SmartPMClient, UserGroupsError, __version__
 from .errors import one_line
 
 if TYPE_CHECKING:
@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     import rich.console
 
 _FAILED = 1
-_USAGE = 2
+_USAGE = 2  # nobody was asked
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+
+_HELP = """
+Who is in which user group?
+
+Settings come from the environment: see `usergroups m3ter --help` and `usergroups smartpm --help`.
+
+Exit status: 0; or 1 where the question failed; or 2 where the command or a setting is wrong.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
+    except ConfigurationError as error:
+        return _fail(str(error), _USAGE)
     except UserGroupsError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -43,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if missing := [name for name in ("cyclopts", "rich") if find_spec(name) is None]:
-        return _fail(f"the command needs {' and '.join(missing)}: pip install 'usergroups[cli]'")
+        return _fail(
+            f"the command needs {' and '.join(missing)}: install usergroups with its extra 'cli'"
+            " (pip install '.[cli]' in a checkout)"
+        )
     import cyclopts
 
     if not arguments:
@@ -62,7 +75,12 @@ def _run(arguments: Sequence[str]) -> int:
 def _app() -> "cyclopts.App":
     import cyclopts
 
-    app = cyclopts.App(name="usergroups", help="Who is in which user group?", version=__version__)
+    app = cyclopts.App(
+        name="usergroups",
+        help=_HELP,
+        version=__version__,
+        default_parameter=cyclopts.Parameter(show_default=False),
+    )
     commands: list[Callable[..., Coroutine[Any, Any, None]]] = [m3ter, smartpm]
     for command in commands:
         app.command(command)
@@ -75,15 +93,16 @@ async def m3ter(
     """
     List the user groups that a m3ter user is in, a line each.
 
-    Credentials come from M3TER_ORG_ID, M3TER_API_KEY and M3TER_API_SECRET.
+    The environment must have M3TER_ORG_ID, M3TER_API_KEY and M3TER_API_SECRET, and may have M3TER_BASE_URL.
 
     Args:
         user_id: The user's id.
-        inherited: The groups that those are nested in, too.
-        page_size: Groups that are asked for at once, 1 to 200.
-        json: A JSON object a line, with all that is known of a group.
+        inherited: List the groups that those are nested in, too.
+        page_size: Ask for so many groups at once, 1 to 200.
+        json: Print JSON, an object a line, with all that is known.
 
     """
+    _check_environment("M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET")
     async with M3terClient() as client:
         async for group in client.list_user_groups(user_id, inherited=inherited, page_size=page_size):
             if json:
@@ -96,13 +115,14 @@ async def smartpm(user_group_id: str, /, *, json: bool = False) -> None:
     """
     Show a SmartPM user group: its name, then its users, a line each.
 
-    Credentials come from SMARTPM_API_KEY and SMARTPM_COMPANY_ID.
+    The environment must have SMARTPM_API_KEY and SMARTPM_COMPANY_ID, and may have SMARTPM_BASE_URL.
 
     Args:
         user_group_id: The group's id, a UUID.
-        json: One JSON object with all that is known of the group.
+        json: Print JSON, an object a line, with all that is known.
 
     """
+    _check_environment("SMARTPM_API_KEY", "SMARTPM_COMPANY_ID")
     async with SmartPMClient() as client:
         group = await client.get_user_group(user_group_id)
     if json:
@@ -113,6 +133,11 @@ async def smartpm(user_group_id: str, /, *, json: bool = False) -> None:
         name = " ".join(part for part in (user.first_name, user.last_name) if part)
         seen = user.last_login.isoformat(sep=" ", timespec="minutes") if user.last_login else None
         _print_line(f"  {user.email}", name, user.role, seen)
+
+
+def _check_environment(*names: str) -> None:
+    if missing := [name for name in names if name not in os.environ]:
+        raise ConfigurationError(f"not set in the environment: {', '.join(missing)}")
 
 
 def _print_json(value: object) -> None:

@@ -127,11 +127,10 @@ def test_a_name_that_the_terminal_cannot_show_is_spelt_out(server: Server) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["m3ter", "who?"], "404 Not Found"),
-        (["m3ter", "ada", "--page-size", "201"], "page_size"),
-        (["smartpm", "no-uuid"], "user_group_id must be a UUID"),
+        (["m3ter", "who?"], "users/who%3F/usergroups answered 404 Not Found: No such user"),
+        (["smartpm", "550e8400-e29b-41d4-a716-44665544ffff"], "answered 404 Not Found"),
     ],
-    ids=["unknown user", "page too large", "no UUID"],
+    ids=["unknown user", "unknown group"],
 )
 def test_failure_is_one_sentence_and_status_1(
     server: Server, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
@@ -146,38 +145,106 @@ def test_failure_is_one_sentence_and_status_1(
     assert sentence in printed.err
 
 
-def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without credentials the command says which variable to set."""
-    monkeypatch.delenv("SMARTPM_API_KEY", raising=False)
-
-    status = main(["smartpm", MANAGERS])
-
-    assert status == 1
-    assert "SMARTPM_API_KEY" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["m3ter"], ["m3ter", "ada", "more"], ["m3ter", "ada", "--page-size", "x"], ["smartpm", "--nope"], ["nope"]],
-    ids=["nothing", "no user", "too much", "no number", "unknown option", "unknown command"],
+    ("arguments", "missing"),
+    [
+        (["m3ter", "ada"], ["M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET"]),
+        (["smartpm", MANAGERS], ["SMARTPM_API_KEY", "SMARTPM_COMPANY_ID"]),
+    ],
+    ids=["m3ter", "smartpm"],
 )
-def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that is wrong in itself is told apart from one that failed."""
+def test_missing_settings_are_named_at_once(
+    arguments: list[str], missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without credentials the command says which variables to set, all of them, and speaks of no argument."""
+    for name in missing:
+        monkeypatch.delenv(name, raising=False)
+
     status = main(arguments)
 
     printed = capsys.readouterr()
     assert (status, printed.out) == (2, "")
+    assert printed.err == f"usergroups: not set in the environment: {', '.join(missing)}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "a command is missing"),
+        (["m3ter"], "USER_ID"),
+        (["m3ter", "ada", "more"], "more"),
+        (["m3ter", "ada", "--page-size", "x"], "--page-size"),
+        (["m3ter", "ada", "--page-size", "0"], "page_size must be from 1 to 200"),
+        (["m3ter", "ada", "--page-size", "201"], "page_size must be from 1 to 200"),
+        (["m3ter", ""], "user_id must not be blank"),
+        (["smartpm", "no-uuid"], "user_group_id must be a UUID"),
+        (["smartpm", "--nope"], "--nope"),
+        (["nope"], "nope"),
+    ],
+    ids=[
+        "nothing",
+        "no user",
+        "too much",
+        "no number",
+        "page too small",
+        "page too large",
+        "blank user",
+        "no UUID",
+        "unknown option",
+        "unknown command",
+    ],
+)
+def test_wrong_usage_is_status_2(
+    server: Server, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that is wrong in itself asks nobody, and is told apart from one that failed."""
+    status = main(arguments)
+
+    printed = capsys.readouterr()
+    assert (status, printed.out, server.sandbox.counts.requests) == (2, "", 0)
     assert printed.err.startswith("usergroups: ")
     assert printed.err.count("\n") == 1
+    assert sentence in printed.err
+
+
+def test_bad_setting_is_status_2(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A setting that cannot be right is as wrong as the command itself would be."""
+    monkeypatch.setenv("M3TER_API_KEY", " ")
+
+    status = main(["m3ter", "ada"])
+
+    printed = capsys.readouterr()
+    assert (status, printed.out, server.sandbox.counts.requests) == (2, "", 0)
+    assert "M3TER_API_KEY" in printed.err
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` names the commands, `--version` the version."""
+    """`--help` names the commands and what the exit status means, `--version` the version."""
     assert main(["--help"]) == 0
-    assert {"m3ter", "smartpm"} <= set(capsys.readouterr().out.split())
+    said = capsys.readouterr().out
+    assert {"m3ter", "smartpm"} <= set(said.split())
+    assert "Exit status: 0" in said
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("command", "variables"),
+    [
+        ("m3ter", ["M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET", "M3TER_BASE_URL"]),
+        ("smartpm", ["SMARTPM_API_KEY", "SMARTPM_COMPANY_ID", "SMARTPM_BASE_URL"]),
+    ],
+)
+def test_help_of_a_command(command: str, variables: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of a command names its settings, and says the same of `--json` as that of the other."""
+    assert main([command, "--help"]) == 0
+
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(variable in said for variable in variables)
+    assert "Print JSON, an object a line, with all that is known." in said
 
 
 def test_output_need_not_be_a_file(server: Server) -> None:
@@ -196,7 +263,10 @@ def test_missing_extra_is_named(package: str) -> None:
     run = subprocess.run([sys.executable, "-c", code, "m3ter", "ada"], capture_output=True, text=True, check=False)
 
     assert run.returncode == 1
-    assert run.stderr == f"usergroups: the command needs {package}: pip install 'usergroups[cli]'\n"
+    assert run.stderr == (
+        f"usergroups: the command needs {package}: install usergroups with its extra 'cli'"
+        " (pip install '.[cli]' in a checkout)\n"
+    )
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]], ids=["lines", "json"])
