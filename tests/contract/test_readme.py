@@ -11,10 +11,24 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
+import attrs
+import httpx
 import pytest
 
-from usergroups import M3terClient, SmartPMClient, errors
+from usergroups import (
+    APIConnectionError,
+    M3terClient,
+    Outcome,
+    Page,
+    RetryPolicy,
+    SmartPMClient,
+    TokenStore,
+    errors,
+    m3ter,
+    smartpm,
+)
 from usergroups.sandbox import Sandbox, Server, serve
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +54,24 @@ def commands(program: str) -> list[list[str]]:
     return [line[len(words) :] for line in lines if line[: len(words)] == words]
 
 
+def examples(*words: str, without: tuple[str, ...] = ()) -> list[object]:
+    """Return the Python examples that hold *words* and nothing of *without*, named by their headings."""
+    return [
+        pytest.param(text, id=heading)
+        for heading, text in blocks("python")
+        if all(word in text for word in words) and not any(word in text for word in without)
+    ]
+
+
+def of_table(start: str, end: str) -> str:
+    """Return the table of the README that begins with *start*, as far as *end*."""
+    return README[README.index(start) : README.index(end, README.index(start))]
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Run a sandbox that also has the user whom the examples speak of."""
-    sandbox = Sandbox()
-    sandbox.data.add_m3ter_user("user-id", sandbox.data.m3ter_users["grace"])
-    with serve(sandbox) as server:
+    """Run a sandbox as the README has it started: with nothing added."""
+    with serve(Sandbox()) as server:
         yield server
 
 
@@ -56,33 +82,86 @@ def environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def run(*arguments: str, text: str = "", cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    """Run Python with *arguments* and with *text* on its stdin."""
+    return subprocess.run(
+        [sys.executable, *arguments], input=text, cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
 def as_typed_in(source: str) -> CodeType:
     """Compile *source* as `python -m asyncio` does, where `await` may stand at the top level."""
     return compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("source", [pytest.param(text, id=heading) for heading, text in blocks("python")])
-def test_example_runs(source: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each Python example does what it shows, against the sandbox, and prints something."""
-    coroutine = eval(as_typed_in(source), {"__name__": "__main__"})
-    if inspect.iscoroutine(coroutine):
-        asyncio.run(coroutine)
+@pytest.mark.parametrize("source", examples("asyncio.run("))
+def test_program_runs(source: str, tmp_path: Path) -> None:
+    """A Python example with `asyncio.run` is a whole program."""
+    (tmp_path / "groups.py").write_text(source, encoding="utf-8")
 
+    result = run("groups.py", cwd=tmp_path)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == 12
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("source", examples(without=("asyncio.run(", "app = ")))
+def test_snippet_runs_when_pasted(
+    source: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other does what it shows when it is pasted into `python -m asyncio`, and the same when it is run."""
+    monkeypatch.setenv("PYTHON_BASIC_REPL", "1")  # the strictest: a blank line ends a block
+
+    pasted = run("-m", "asyncio", text=f"{source}\n")
+    asyncio.run(eval(as_typed_in(source), {"__name__": "__main__"}))
+
+    answers = re.sub(r"^(>>> |\.\.\. )+", "", pasted.stdout, flags=re.MULTILINE)
     printed = capsys.readouterr().out
+    assert "Error" not in pasted.stderr
     assert printed.strip()
+    assert sorted(answers.split()) == sorted(printed.split())
     assert "cannot tell" not in printed
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("source", examples("app = "))
+async def test_application_serves(source: str) -> None:
+    """The ASGI application answers with one client, which it closes at its end."""
+    names: dict[str, Any] = {}
+    exec(source, names)
+    app = names["app"]
+
+    browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web")
+    async with app.router.lifespan_context(app), browser:
+        answers = [await browser.get("/users/grace/groups") for _ in range(2)]
+
+    assert [[group["name"] for group in answer.json()][:2] for answer in answers] == [["Team 1", "Team 2"]] * 2
+    with pytest.raises(APIConnectionError, match="the client is closed"):
+        await app.state.m3ter.authenticate()
+
+
+@pytest.mark.usefixtures("environment")
+def test_store_of_the_example_is_shared(server: Server) -> None:
+    """With the token store of the examples, two clients need one token."""
+    before = server.sandbox.counts.token_requests
+
+    result = run("examples/token_store.py")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Team 1" in result.stdout
+    assert server.sandbox.counts.token_requests == before + 1
 
 
 @pytest.mark.usefixtures("environment")
 def test_command_runs() -> None:
     """Each `usergroups` command succeeds against the sandbox."""
     for arguments in commands("usergroups"):
-        code = "import sys; from usergroups.cli import main; sys.exit(main())"
-        run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        result = run("-c", "import sys; from usergroups.cli import main; sys.exit(main())", *arguments)
 
-        assert (run.returncode, run.stderr) == (0, "")
-        assert run.stdout
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
@@ -102,16 +181,16 @@ def test_make_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     declared = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
 
-    run = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
+    made = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert [line.split()[0] for line in run.stdout.splitlines()] == declared
+    assert [line.split()[0] for line in made.stdout.splitlines()] == declared
 
 
 def test_extras_exist() -> None:
     """Each extra that the README lists, or has installed, is one of the project's, and none is missing."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
-    table = README[README.index("| extra |") : README.index("## Try it")]
+    table = of_table("| extra |", "## Try it")
     installed = {name for line in commands("pip install") for name in re.findall(r"[a-z]+", line[0])}
 
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
@@ -120,20 +199,50 @@ def test_extras_exist() -> None:
 
 def test_sandbox_options_exist() -> None:
     """Each option of the sandbox that the README uses is one that it has."""
-    run = subprocess.run(
-        [sys.executable, "-m", "usergroups.sandbox", "--help"], capture_output=True, text=True, check=True
-    )
+    said = run("-m", "usergroups.sandbox", "--help").stdout
     [arguments] = commands("python -m usergroups.sandbox")
 
-    assert all(option in run.stdout for option in arguments if option.startswith("--"))
+    assert all(option in said for option in arguments if option.startswith("--"))
 
 
 def test_settings_table_is_complete() -> None:
     """Each argument of both clients is in the table of settings, and no other is."""
-    table = README[README.index("| argument |") : README.index("`timeout=` can also be given")]
+    table = of_table("| argument |", "### Retries")
     arguments = {name for kind in (M3terClient, SmartPMClient) for name in inspect.signature(kind).parameters}
 
     assert set(re.findall(r"`(?:\w+\()?(\w+)=\)?`", table)) == arguments
+
+
+def test_listing_table_is_complete() -> None:
+    """Each argument of a listing is in its table, and no other is."""
+    table = of_table("| `list_user_groups(user_id, ...)` |", "What is left out")
+    arguments = inspect.signature(M3terClient.list_user_groups).parameters
+
+    assert {"self", "user_id", *re.findall(r"^\| `(\w+)=", table, re.MULTILINE)} == set(arguments)
+
+
+def test_retry_table_is_complete() -> None:
+    """Each field of the retry policy is in its table, with its default."""
+    table = of_table("| `RetryPolicy(...)` |", "Where a `Retry-After`")
+    rows = re.findall(r"^\| `(\w+)=` \| ([0-9.]+) \|", table, re.MULTILINE)
+
+    assert {name: float(default) for name, default in rows} == attrs.asdict(RetryPolicy())
+
+
+def test_store_table_is_complete() -> None:
+    """Each method of a token store is in its table."""
+    table = of_table("Clients share a token", "A store that fails")
+    methods = {name for name in vars(TokenStore) if not name.startswith("_")}
+
+    assert set(re.findall(r"^\| `(?:async )?(\w+)\(", table, re.MULTILINE)) == methods
+
+
+@pytest.mark.parametrize(
+    "kind", [m3ter.UserGroup, smartpm.UserGroup, smartpm.User, Page, Outcome], ids=lambda kind: kind.__qualname__
+)
+def test_fields_are_named(kind: type) -> None:
+    """Each field of what a call gives is named."""
+    assert all(f"`{field.name}`" in README for field in attrs.fields(kind))
 
 
 def test_settings_table_names_the_variables(server: Server) -> None:
@@ -143,7 +252,7 @@ def test_settings_table_names_the_variables(server: Server) -> None:
 
 def test_error_table_is_complete() -> None:
     """Each error class is in the table of errors, once, with attributes that it has."""
-    table = README[README.index("| error |") : README.index("from usergroups import M3terClient, NotFoundError")]
+    table = of_table("| error |", "Of an answer, `.message`")
     rows = re.findall(r"^\| `(\w+)` \|.*\|([^|]*)\|$", table, re.MULTILINE)
 
     assert sorted(name for name, _ in rows) == sorted(errors.__all__)
@@ -153,11 +262,12 @@ def test_error_table_is_complete() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """Each relative link of the README names a file or folder that is there."""
+    """Each relative link of the README names a file or folder that is there, or one of its own headings."""
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    headings = {f"#{heading.lower().replace(' ', '-')}" for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
 
     assert links
-    assert all((ROOT / link).exists() for link in links)
+    assert [link for link in links if link not in headings and not (ROOT / link).exists()] == []
 
 
 def pins(name: str) -> dict[str, str]:
