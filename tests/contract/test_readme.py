@@ -164,6 +164,11 @@ def test_command_runs() -> None:
         assert result.stdout
 
 
+def test_commands_are_pasted_as_they_are() -> None:
+    """No command has a comment behind it, which zsh would take for arguments at its prompt."""
+    assert not any("#" in text for _, text in blocks("sh"))
+
+
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
 def test_make_targets_exist(text: str) -> None:
     """Each `make ...` that is named is a target of the Makefile."""

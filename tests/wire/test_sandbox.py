@@ -568,6 +568,7 @@ def test_command_tells_where_it_listens_and_stops_cleanly(number):
     assert answer.json()["expires_in"] == 60
     assert env == Sandbox().env(env["M3TER_BASE_URL"])
     assert all(line.startswith(("#", "export ")) for line in lines)
+    assert "# Paste the next lines into another shell" in "".join(lines)
     assert (process.returncode, errors) == (0, "")
 
 

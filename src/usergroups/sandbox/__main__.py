@@ -40,6 +40,7 @@ def _tell(server: Server) -> None:
     """Print lines that a shell may evaluate."""
     print(f"# m3ter and SmartPM sandbox on {server.url} (counts: {server.url}/_sandbox/counts)")
     print("# m3ter users: ada, grace, linus, nobody; SmartPM user group: 550e8400-e29b-41d4-a716-446655440000")
+    print("# Paste the next lines into another shell, and run there what is to ask this sandbox; Ctrl-C ends it.")
     for name, value in server.env.items():
         print(f"export {name}={value}")
     print(flush=True)
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m usergroups.sandbox",
         description="Serve a stand-in of m3ter and SmartPM on this machine until told to stop (Ctrl-C).",
-        epilog="It prints `export NAME=VALUE` lines: in a shell that has taken them in, clients go to this sandbox.",
+        epilog="It prints `export NAME=VALUE` lines: paste them into another shell, and clients there ask it.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)")
