@@ -236,7 +236,7 @@ def test_retry_table_is_complete() -> None:
 
 def test_store_table_is_complete() -> None:
     """Each method of a token store is in its table."""
-    table = of_table("Clients share a token", "A store that fails")
+    table = of_table("Clients share a token", "## Settings")
     methods = {name for name in vars(TokenStore) if not name.startswith("_")}
 
     assert set(re.findall(r"^\| `(?:async )?(\w+)\(", table, re.MULTILINE)) == methods
