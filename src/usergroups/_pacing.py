@@ -38,9 +38,10 @@ class Pacer:
     """
     The gate before the wire, in one loop: first come, first served, at most *limit* inside.
 
-    A call begins in the lobby, where waiting costs next to nothing: of thousands that come at once,
-    no more go on in one turn of the event loop than it can bear, and none while the line is long. One caller at a time stands at the head, and waits there for a place and for the rate's next
-    free moment; the others stand in line. Whoever leaves the line, or the head, costs nobody
+    A call begins in the lobby, where waiting costs next to nothing: of thousands that come at once, no
+    more go on in one turn of the event loop than it can bear, and none while the line is long. One
+    caller at a time stands at the head, and waits there for a place and for the rate's next free
+    moment; the others stand in line. Whoever leaves the lobby, the line or the head, costs nobody
     anything.
     """
 

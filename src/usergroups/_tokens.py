@@ -90,7 +90,7 @@ class TokenSource:
         self._store = CarefulStore(store)
         self._held: _Held | None = None
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._pause: _Pause | None = None
         self._next_background = -math.inf
         self._next_replacement = -math.inf
@@ -158,18 +158,18 @@ class TokenSource:
 
     async def aclose(self) -> None:
         """
-        End what is under way; in another thread's loop, soon.
+        End the fetch that is under way; in another thread's loop, soon. A token that came is still saved.
         """
-        here: list[asyncio.Task[None]] = []
-        for task in list(self._tasks):
-            loop = task.get_loop()
-            if loop is asyncio.get_running_loop():
-                task.cancel()
-                here.append(task)
-            elif loop.is_running():
-                loop.call_soon_threadsafe(task.cancel)
+        here: set[asyncio.Task[None]] = set()
+        for task, flight in list(self._tasks.items()):
+            if flight.loop is asyncio.get_running_loop():
+                here.add(task)
+                if self._under_way() is flight:
+                    task.cancel()
+            elif flight.loop.is_running():
+                flight.loop.call_soon_threadsafe(task.cancel)
         if here:
-            await asyncio.wait(here)
+            await asyncio.wait(here)  # no longer than a fetch may take
 
     def _may_start(self, now: float) -> bool:
         return self._under_way() is None and (self._pause is None or now >= self._pause.until)
@@ -200,8 +200,8 @@ class TokenSource:
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
         flight = self._flights[asyncio.get_running_loop()] = Flight(background=background)
         task = asyncio.create_task(self._fly(flight, refused))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = flight
+        task.add_done_callback(self._tasks.pop)
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:

@@ -16,7 +16,10 @@ try:
     import aiohttp
     from yarl import URL
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f"this needs {error.name}: pip install 'usergroups[aiohttp]'") from None
+    raise ModuleNotFoundError(
+        f"this transport needs {error.name}: install usergroups with its extra 'aiohttp'"
+        " (pip install '.[aiohttp]' in a checkout)"
+    ) from None
 
 __all__ = ["aiohttp_transport"]
 

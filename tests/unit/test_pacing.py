@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -20,6 +21,69 @@ async def fill(gate: Pacer, places: int) -> None:
     """Take *places* of the gate's places."""
     for _ in range(places):
         await gate.enter()
+
+
+class TestLobby:
+    """Where calls wait before they begin."""
+
+    async def test_crowd_begins_some_at_a_time(self, clock: FakeClock) -> None:
+        """Of calls that come at once, a hundred begin in each turn of the loop, in the order in which they came."""
+        gate = pacer(clock)
+        begun: list[int] = []
+
+        async def call(number: int) -> None:
+            await gate.begin()
+            begun.append(number)
+
+        calls = [asyncio.create_task(call(number)) for number in range(250)]
+        in_turns = []
+        while len(begun) < 250:
+            await asyncio.sleep(0)
+            in_turns.append(len(begun))
+        await asyncio.gather(*calls)
+
+        assert max(later - earlier for earlier, later in pairwise([0, *in_turns])) == 100
+        assert begun == [*range(250)]
+        assert gate.waiting == 0
+
+    async def test_none_begins_while_the_line_is_long(self, clock: FakeClock) -> None:
+        """While a hundred stand in line, the others wait in the lobby, and come after them."""
+        gate = pacer(clock)
+        await gate.enter()
+        entered: list[int] = []
+
+        async def call(number: int) -> None:
+            await gate.begin()
+            await gate.enter()
+            entered.append(number)
+            gate.leave()
+
+        calls = [asyncio.create_task(call(number)) for number in range(500)]
+        await clock.settle()
+        waiting = gate.waiting
+        gate.leave()
+        await asyncio.gather(*calls)
+
+        assert waiting == 500
+        assert entered == [*range(500)]
+        assert gate.waiting == 0
+
+    async def test_whoever_leaves_the_lobby_keeps_nobody_waiting(self, clock: FakeClock) -> None:
+        """Cancelled in the lobby, also in the moment of being called, a caller is forgotten."""
+        gate = pacer(clock)
+        calls = [asyncio.create_task(gate.begin()) for _ in range(400)]
+        await asyncio.sleep(0)
+
+        for call in calls[100:150]:
+            call.cancel()  # before their turn
+        await asyncio.sleep(0)
+        for call in calls[150:200]:
+            call.cancel()  # in it
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes) == 100
+        assert gate.waiting == 0
+        await gate.begin()
 
 
 class TestGate:

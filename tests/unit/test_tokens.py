@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from rig.clock import FakeClock
-from unit.endpoint import ASKED, END, FOREVER, LAST_PART, LIFE, Endpoint, error, failing, name, source_of
+from unit.endpoint import ASKED, END, FOREVER, LAST_PART, LIFE, Endpoint, Shelf, error, failing, name, source_of
 from usergroups import (
     APIConnectionError,
     APITimeoutError,
@@ -752,6 +752,26 @@ class TestClose:
         assert type(caught) is APIConnectionError
         assert str(caught) == "POST /oauth/token failed: the client or its event loop was closed"
         assert len(asyncio.all_tasks()) == 1
+
+    async def test_token_that_came_is_still_saved(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Closing right after a token has come leaves the store the time to keep it for the others."""
+
+        class SlowShelf(Shelf):
+            async def save(self, token: Token) -> None:
+                await clock.sleep(1.0)
+                await super().save(token)
+
+        shelf = SlowShelf(clock)
+        source = source_of(endpoint, clock, store=shelf)
+        waiting = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.settle()
+        came = await waiting
+
+        closing = asyncio.create_task(source.aclose())
+        await clock.advance(1.0)
+        await closing
+
+        assert (came, shelf.saves) == ("token-1", 1)
 
     async def test_closing_without_a_fetch_does_nothing(self, endpoint: Endpoint, source: TokenSource) -> None:
         """A source that was never used, or has its token, is closed at once."""
