@@ -103,8 +103,10 @@ def path_segment(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
-    if value in ("", ".", "..") or value != value.strip():
-        raise ConfigurationError(f"{name} must not be blank, '.', '..' or have spaces around it")
+    if not value.strip():
+        raise ConfigurationError(f"{name} must not be blank")
+    if value in (".", "..") or value != value.strip():
+        raise ConfigurationError(f"{name} must not be '.' or '..', or have spaces around it")
     return parameter(name, value)
 
 
