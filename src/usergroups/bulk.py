@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from reprlib import Repr
 from typing import Any, Generic, Literal, TypeVar
 
@@ -58,12 +58,15 @@ async def _sweep(
     concurrency: int,
     yields: bool,
 ) -> AsyncGenerator[Outcome[K, T], None]:
-    pull, close = _puller(keys)
+    source = _each(keys)
     news = asyncio.Event()
     calls: dict[asyncio.Task[T], K] = {}  # begun, and their outcomes not yet taken
     ended: deque[asyncio.Task[T]] = deque()
     pulling: asyncio.Task[tuple[K] | None] | None = None
     more = True
+
+    async def pull() -> tuple[K] | None:
+        return await anext(source, None)
 
     async def made(key: K) -> T:
         return await call(key)
@@ -97,7 +100,7 @@ async def _sweep(
         try:
             await asyncio.gather(*left, return_exceptions=True)
         finally:
-            await close()
+            await source.aclose()
 
 
 def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
@@ -110,36 +113,18 @@ def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
         raise
 
 
-def _puller(
-    keys: Iterable[K] | AsyncIterable[K],
-) -> tuple[Callable[[], Coroutine[None, None, tuple[K] | None]], Callable[[], Awaitable[None]]]:
+async def _each(keys: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[tuple[K], None]:
     """
-    Give what pulls the next key (None at the end), and what closes an iterator that we opened.
+    Give each key in a tuple of its own, for it may be anything; close an iterator that was opened here.
     """
-    if isinstance(keys, AsyncIterable):
-        later = aiter(keys)
-
-        async def pull() -> tuple[K] | None:
-            try:
-                return (await anext(later),)
-            except StopAsyncIteration:
-                return None
-
-        async def close() -> None:
-            if later is not keys and isinstance(later, AsyncGenerator):
-                await later.aclose()
-
-        return pull, close
-
-    now = iter(keys)
-
-    async def pull_now() -> tuple[K] | None:
-        try:
-            return (next(now),)
-        except StopIteration:
-            return None
-
-    async def nothing() -> None:
-        return None
-
-    return pull_now, nothing
+    if not isinstance(keys, AsyncIterable):
+        for key in keys:
+            yield (key,)
+        return
+    later = aiter(keys)
+    try:
+        async for key in later:
+            yield (key,)
+    finally:
+        if later is not keys and isinstance(later, AsyncGenerator):
+            await later.aclose()
