@@ -68,9 +68,7 @@ imports: $(DEV) ## check which module may import which
 
 .PHONY: coverage
 coverage: $(DEV) ## run the tests, and check how much of the code they reach
-	@# What fails is tried once more: some tests bound wall-clock times, and a busy machine may miss one by chance.
-	$(PY) -m pytest --cov --cov-report=term $(ARGS) || \
-		$(PY) -m pytest --cov --cov-append --cov-report=term --last-failed --last-failed-no-failures none $(ARGS)
+	$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: storm
 storm: $(DEV) ## many callers, seeded faults and a look for losses, for some minutes; ARGS="--seed 7" for another

@@ -246,6 +246,61 @@ class TestOpenAndClose:
 
         assert api.closed == 1
 
+    @pytest.mark.parametrize("turns", range(20))
+    async def test_f67_place_freed_while_closing(self, provider: Provider, clock: FakeClock, turns: int) -> None:
+        """Whoever is let in at the gate in the very moment of closing opens nothing, and is told that it is closed."""
+        api = API(provider)
+        made = 0
+
+        def make() -> API:
+            nonlocal made
+            made += 1
+            return api
+
+        client = provider.make(make_transport=make, clock=clock, max_in_flight=1, max_rate=None)
+        await provider.call(client)
+        api.goes.clear()
+        calls = [asyncio.create_task(provider.call(client)) for _ in range(2)]
+        await clock.settle()
+        api.goes.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        await client.aclose()
+        asked = len(api.requests)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert len(api.requests) == asked
+        assert (api.under_way, api.closed) == (0, made)
+        errors = [outcome for outcome in outcomes if outcome != "Planners"]
+        assert {type(error) for error in errors} <= {APIConnectionError}
+        assert {str(error) for error in errors} <= {f"GET {provider.path} failed: the client is closed"}
+
+    async def test_connection_that_was_idle_for_long_is_closed(self, provider: Provider, clock: FakeClock) -> None:
+        """Of the connections of a busy time, those that nobody has used for 30 s are closed at the next call."""
+        apis: list[API] = []
+
+        def make() -> API:
+            apis.append(API(provider))
+            apis[-1].goes.clear()
+            return apis[-1]
+
+        client = provider.make(make_transport=make, clock=clock)
+        calls = [asyncio.create_task(provider.call(client)) for _ in range(2)]
+        await clock.settle()
+        for api in apis:
+            api.goes.set()
+        await asyncio.gather(*calls)
+
+        await clock.advance(29.0)
+        await provider.call(client)
+        used_lately = [api.closed for api in apis]
+        await clock.advance(29.0)
+        await provider.call(client)
+
+        assert used_lately == [0, 0]
+        assert [api.closed for api in apis] == [1, 0]
+
     def test_client_is_not_pickled_or_copied(self, client: Any) -> None:
         """A client holds secrets and connections, neither of which goes into a pickle or a copy."""
         for attempt in (pickle.dumps, copy.copy, copy.deepcopy):

@@ -14,6 +14,7 @@ The rig: what fault tests need around a client, so that they nap never and prove
     inspect.py   the only module that looks into a client: its gate and its connections
     leaks.py     Watch: what must be true after every test
     heartbeat.py the largest gap in which the event loop did not turn
+    goes.py      bounds of wall-clock time, held to on a machine that has other work too
     cancel.py    one call cancelled at every turn of the event loop
     storm.py     very many calls, cancelled at random, from a seed
     fixtures.py  all of it as fixtures

@@ -62,7 +62,7 @@ class Link(asyncio.Protocol):
         self._lost.set()
         if self._task is not None:
             self._task.cancel()
-        self.note_closed()
+        asyncio.get_running_loop().call_soon(self.note_closed)  # the transport closes the socket when this returns
 
     def pause_writing(self) -> None:
         self._writable.clear()

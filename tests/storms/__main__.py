@@ -54,7 +54,7 @@ def main() -> int:
                         continue
                     begun = monotonic()
                     report = asyncio.run(storm.run(transport, seed, asked.share))
-                    bad += bool(report.lost or report.wrong)
+                    bad += bool(report.lost or report.wrong or report.largest_gap > rows.LARGEST_GAP)
                     _tell(f"row {storm.row}, {storm.name}, {transport}, seed {seed}", report, monotonic() - begun)
     _say(f"{bad} of the storms lost something or went wrong" if bad else "nothing was lost")
     return 1 if bad else 0
@@ -64,6 +64,8 @@ def _tell(name: str, report: rows.Report, seconds: float) -> None:
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.most_common())
     _say(f"{name}: {report.calls:,} calls in {seconds:.1f} s ({outcomes})")
     _say(f"    lost: {report.lost} (slots/tasks/sockets)")
+    if report.largest_gap:
+        _say(f"    largest gap of the loop: {report.largest_gap:.4f} s")
     for wrong in report.wrong:
         _say(f"    wrong: {wrong}")
 

@@ -12,6 +12,7 @@ from storms.rows import Report
 ALL_WELL = Report(calls=3, outcomes=Counter(ok=2, CancelledError=1), lost=Losses(slots=0, tasks=0, sockets=0))
 LOST = Report(calls=3, outcomes=Counter(ok=3), lost=Losses(slots=1, tasks=0, sockets=2))
 WRONG = Report(calls=3, outcomes=Counter(ok=3), lost=Losses(slots=0, tasks=0, sockets=0), wrong=("not in turn",))
+STUCK = Report(calls=3, outcomes=Counter(ok=3), lost=Losses(slots=0, tasks=0, sockets=0), largest_gap=0.0521)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, arguments: str, *reports: Report) -> int:
@@ -40,7 +41,12 @@ def test_tells_seed_calls_and_losses(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("report", "told"), [(LOST, "lost: 1/0/2"), (WRONG, "wrong: not in turn")], ids=["lost", "wrong"]
+    ("report", "told"),
+    [
+        pytest.param(LOST, "lost: 1/0/2", id="lost"),
+        pytest.param(WRONG, "wrong: not in turn", id="wrong"),
+        pytest.param(STUCK, "largest gap of the loop: 0.0521 s", id="stuck"),
+    ],
 )
 def test_fails_for_what_was_lost_or_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Report, told: str

@@ -1,6 +1,9 @@
-"""The rig's smaller tools: heartbeat, tally, step-cancel explorer, storms, and the look into a client."""
+"""The rig's smaller tools: heartbeat, goes, tally, step-cancel explorer, storms, and the look into a client."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +13,7 @@ import httpx
 import pytest
 
 from rig.cancel import Cut, explore
+from rig.goes import goes
 from rig.heartbeat import Heartbeat
 from rig.inspect import gates, idle_connections, in_flight, pool_slots, pools, waiting
 from rig.script import Gate, answer, drip, head, hold
@@ -40,6 +44,79 @@ async def test_heartbeat_notices_a_loop_stuck_to_the_end() -> None:
         time.sleep(0.1)  # noqa: ASYNC251  # this is the fault
 
     assert stuck.largest_gap >= 0.1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells for how long a thread stood in line")
+async def test_heartbeat_leaves_out_what_the_machine_gave_to_others() -> None:
+    """A thread that has to share its processor is not a stuck loop."""
+    everywhere = os.sched_getaffinity(0)
+    alone = min(everywhere)
+    code = f"import os; os.sched_setaffinity(0, [{alone}]); print(flush=True)\nwhile True: pass"
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    await other.stdout.readline()
+    os.sched_setaffinity(0, {alone})
+    try:
+        async with Heartbeat() as heartbeat:
+            begun, used = time.perf_counter(), time.thread_time()
+            while time.thread_time() - used < 0.1:
+                pass
+            took = time.perf_counter() - begun
+    finally:
+        os.sched_setaffinity(0, everywhere)
+        other.kill()
+        await other.communicate()
+
+    assert took > 0.13  # 0.2, if both get the same
+    assert 0.1 <= heartbeat.largest_gap < took - 0.02
+
+
+def test_one_go_in_time_is_enough() -> None:
+    """There are goes until each part of one was in time, and then no more."""
+    times = iter([(0.1, 0.3), (0.3, 0.1), (0.2, 0.2), (0.0, 0.0)])
+    made = 0
+
+    for go in goes():
+        made += 1
+        for seconds in next(times):
+            go.took(seconds, at_most=0.2)
+
+    assert made == 3
+
+
+def test_late_in_each_go_is_a_failure() -> None:
+    """Where no go was in time, all their times are told."""
+    times = iter([0.5, 0.4])
+
+    def late() -> None:
+        for go in goes(2):
+            go.took(next(times), at_most=0.2)
+
+    with pytest.raises(AssertionError, match=r"late in each of 2 goes: 0\.500 s of at most 0\.2 s; 0\.400 s of"):
+        late()
+
+
+def test_go_without_a_time_is_a_mistake() -> None:
+    """A loop of goes that bounds nothing does not pass by accident."""
+    with pytest.raises(AssertionError, match="a go says how long it took"):
+        list(goes())
+
+
+def test_go_fails_at_once_for_all_else() -> None:
+    """What a test asserts besides its times has one go only."""
+    made = 0
+
+    def fail() -> None:
+        nonlocal made
+        for go in goes():
+            made += 1
+            go.took(9.0, at_most=0.2)
+            raise AssertionError("this is wrong")
+
+    with pytest.raises(AssertionError, match="this is wrong"):
+        fail()
+
+    assert made == 1
 
 
 async def test_tally_wakes_loops_and_threads() -> None:

@@ -1,6 +1,8 @@
 """The transport that a client makes for itself: proxies and certificates as the environment says."""
 
 import ssl
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +26,19 @@ def proxy_of(base_url: str = URL) -> str | None:
     """Give the URL of the proxy that the environment has for *base_url*."""
     proxy = environment_proxies()(base_url)
     return None if proxy is None else str(proxy.url)
+
+
+class TestAiohttp:
+    """The transport on aiohttp, as far as it is no matter of sockets."""
+
+    def test_missing_extra_is_named(self) -> None:
+        """Without the extra `aiohttp`, the module says how to install it."""
+        code = "import sys; sys.modules['aiohttp'] = None; import usergroups.transports"
+
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+        assert run.stderr.endswith("ModuleNotFoundError: this needs aiohttp: pip install 'usergroups[aiohttp]'\n")
+        assert "During handling" not in run.stderr
 
 
 class TestProxy:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
@@ -292,6 +292,37 @@ def test_pipe_that_breaks_at_the_end_is_no_traceback(server: Server) -> None:
         status = main(["m3ter", "ada", "--json"])
 
     assert status == 1
+
+
+def test_complaint_that_nobody_reads_is_no_traceback() -> None:
+    """`usergroups 2>&1 | true` ends in silence, too."""
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with (
+        os.fdopen(writing, "w", encoding="utf-8", buffering=1) as broken,
+        redirect_stdout(broken),
+        redirect_stderr(broken),
+    ):
+        status = main([])
+
+    assert status == 1
+
+
+class Interrupting(io.StringIO):
+    """An output in the middle of which Ctrl-C is pressed."""
+
+    def write(self, text: str) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return len(text)
+
+
+def test_interrupt_of_the_help_is_status_130() -> None:
+    """Ctrl-C ends the command in the same way where it asks nobody."""
+    with redirect_stdout(Interrupting()):
+        status = main(["--help"])
+
+    assert status == 130
 
 
 def test_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,15 @@ import gc
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 import httpx
 import pytest
 
 from rig.clock import FakeClock
-from rig.fixtures import MakeM3ter
+from rig.fixtures import MakeM3ter, MakeServer
+from rig.goes import goes
 from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
 from rig.script import Gate, Script, head, hold, pause, reset, silence, token_answer
@@ -70,24 +72,25 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 async def test_f01_ten_thousand_callers_share_one_fetch(
-    server: FaultServer, m3ter: MakeM3ter, crowd: int, quiet: None
+    make_server: MakeServer, m3ter: MakeM3ter, crowd: int, quiet: None
 ) -> None:
     """Any number of callers without a token cost one token request, and the event loop stays free."""
-    gate = Gate()
-    server.once(TOKEN, (hold(gate), pause(ENDPOINT_TAKES), token_answer(token(1))))
-    server.always(LIST, PAGE)
-    client = m3ter(server)
+    for go in goes():
+        gate, server = Gate(), make_server()
+        server.once(TOKEN, (hold(gate), pause(ENDPOINT_TAKES), token_answer(token(1))))
+        server.always(LIST, PAGE)
+        client = m3ter(server)
 
-    with no_garbage_collection():
-        async with Heartbeat() as heartbeat:
-            lists = await arrive(50, lambda: listed(client))  # each costs a request, so only some are lists
-            callers = await arrive(crowd - 50, client.authenticate)
-            gate.open()
-            assert await outcomes([*lists, *callers]) == [None] * crowd
+        with no_garbage_collection():
+            async with Heartbeat() as heartbeat:
+                lists = await arrive(50, partial(listed, client))  # each costs a request, so only some are lists
+                callers = await arrive(crowd - 50, client.authenticate)
+                gate.open()
+                assert await outcomes([*lists, *callers]) == [None] * crowd
 
-    assert server.count(TOKEN) == 1
-    assert presented(server) == [token(1)] * 50
-    assert heartbeat.largest_gap < 0.1
+        assert server.count(TOKEN) == 1
+        assert presented(server) == [token(1)] * 50
+        go.took(heartbeat.largest_gap, at_most=0.1)
 
 
 async def test_f02_first_caller_may_leave(server: FaultServer, m3ter: MakeM3ter, crowd: int) -> None:
@@ -278,11 +281,12 @@ async def test_f08_expired_token_and_endpoint_recover(
     await listed(client)
 
     await clock.advance(LIFE)
-    for _ in range(2):
-        began = time.monotonic()
-        with watch.raises(error):
-            await listed(client)
-        assert time.monotonic() - began < 0.25
+    for go in goes():
+        for _ in range(2):
+            began = time.monotonic()
+            with watch.raises(error):
+                await listed(client)
+            go.took(time.monotonic() - began, at_most=0.25)
     await clock.settle()  # the fetch has the same 0.2 s, from a moment later
     endpoint.answer = token_answer(token(2), LIFE)
 
