@@ -98,8 +98,9 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.results: dict[str, Result] = {}
-        self._of: dict[str, tuple[str, str]] = {}  # a test's name and case, by its node's id
+        self.results: dict[RowTest, Result] = {}
+        self._of: dict[str, tuple[RowTest, str]] = {}  # a test and its case, by its node's id
+        self._tests = {(test.path, test.name): test for test in row_tests()}
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """
@@ -107,11 +108,11 @@ class Recorder:
         """
         others = []
         for item in list(items):
-            name = getattr(item, "originalname", item.name)
-            if _TEST.fullmatch(name):
+            test = self._tests.get((item.path, getattr(item, "originalname", item.name)))
+            if test is not None:
                 case = item.callspec.id if hasattr(item, "callspec") else ""
-                self._of[item.nodeid] = name, case
-                self.results[name] = Result()
+                self._of[item.nodeid] = test, case
+                self.results[test] = Result()
             else:
                 others.append(item)
                 items.remove(item)
@@ -121,8 +122,8 @@ class Recorder:
         """
         Take note of what came of a part of a test.
         """
-        name, case = self._of[report.nodeid]
-        result = self.results[name]
+        test, case = self._of[report.nodeid]
+        result = self.results[test]
         reason = getattr(report, "wasxfail", "")
         if report.failed:
             result.against.append(f"{report.when} failed{f' ({case})' if case else ''}")
@@ -133,9 +134,9 @@ class Recorder:
             result.transports.update(kind for kind in _TRANSPORTS if kind in case.split("-"))
 
 
-def page(of: Mapping[str, Result]) -> str:
+def page(of: Mapping[RowTest, Result]) -> str:
     """
-    Give the page for the results *of* tests, by their names.
+    Give the page for the results *of* tests.
     """
     found = row_tests()
     by_row = {row.number: [test for test in found if row.number in test.rows] for row in rows()}
@@ -150,10 +151,10 @@ def page(of: Mapping[str, Result]) -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
-def _line(row: Row, shown_by: list[RowTest], of: Mapping[str, Result]) -> str:
+def _line(row: Row, shown_by: list[RowTest], of: Mapping[RowTest, Result]) -> str:
     links = "<br>".join(f"[{one.name}](../{one.path.relative_to(ROOT).as_posix()})" for one in shown_by)
     against = _against(shown_by, of)
-    result = f"not met: {against}" if against else _met([of[one.name] for one in shown_by])
+    result = f"not met: {against}" if against else _met([of[one] for one in shown_by])
     return f"| {row.number} | {row.fault} | {row.required} | {links} | {result} |"
 
 
@@ -164,12 +165,12 @@ def _met(results: list[Result]) -> str:
     return f"met: {cases} case{'s' * (cases != 1)}{where}"
 
 
-def _against(shown_by: Iterable[RowTest], of: Mapping[str, Result]) -> str:
+def _against(shown_by: Iterable[RowTest], of: Mapping[RowTest, Result]) -> str:
     """
     Say why a row is not met, or nothing.
     """
-    reasons = [reason for one in shown_by for reason in of.get(one.name, Result(against=["not run"])).against]
-    if not reasons and not any(of[one.name].passed for one in shown_by):
+    reasons = [reason for one in shown_by for reason in of.get(one, Result(against=["not run"])).against]
+    if not reasons and not any(of[one].passed for one in shown_by):
         return "no test shows it"
     return "; ".join(dict.fromkeys(reasons)).replace("|", "/").replace("\n", " ")
 

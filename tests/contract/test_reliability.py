@@ -32,11 +32,11 @@ def test_row_names_the_tests_that_there_are(number: int) -> None:
 
 
 def test_tests_are_named_after_rows_that_there_are() -> None:
-    """No test is named after a row that the fault table does not have, and no two tests have one name."""
+    """No test is named after a row that the fault table does not have, and no two of a file have one name."""
     tests = reliability.row_tests()
 
     assert {row for test in tests for row in test.rows} <= set(LINES)
-    assert len({test.name for test in tests}) == len(tests)
+    assert len({(test.path, test.name) for test in tests}) == len(tests)
 
 
 def test_sum_is_right() -> None:
