@@ -121,7 +121,7 @@ async def burst(client: SmartPMClient, site: Site, *, calls: int, most_open: int
     """
     Row 69: make *calls* calls at once, over at most *most_open* sockets, with a heartbeat meanwhile.
 
-    They begin 400 in each turn of the loop, and without the garbage collector: more in one turn, or
+    They begin 200 in each turn of the loop, and without the garbage collector: more in one turn, or
     its walk over a crowd of tasks, make a long turn without any SDK. One call goes before them, and
     pays for what a process does once: imports below the SDK, and reading the certificates.
     """
@@ -131,9 +131,9 @@ async def burst(client: SmartPMClient, site: Site, *, calls: int, most_open: int
     gc.disable()
     try:
         async with Heartbeat() as heartbeat:
-            for start in range(0, calls, 400):
+            for start in range(0, calls, 200):
                 tasks += [
-                    asyncio.create_task(_outcome(client.get_user_group(QUICK))) for _ in range(min(400, calls - start))
+                    asyncio.create_task(_outcome(client.get_user_group(QUICK))) for _ in range(min(200, calls - start))
                 ]
                 await asyncio.sleep(0)
             outcomes = Counter(await asyncio.gather(*tasks))
