@@ -224,8 +224,10 @@ async def test_nobody_waits_for_a_store_that_saves(clock: FakeClock, endpoint: E
 
     second = await name(source.replace(first.token, FOREVER))
 
+    closing = asyncio.create_task(source.aclose())
+    await clock.advance(30.0)
+    await closing
     assert second == "token-2"
-    await source.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
