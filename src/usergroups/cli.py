@@ -39,10 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
-    except ConfigurationError as error:
-        return _fail(str(error), _USAGE)
     except UserGroupsError as error:
-        return _fail(str(error))
+        return _fail(str(error), _USAGE if isinstance(error, ConfigurationError) else _FAILED)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

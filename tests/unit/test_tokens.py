@@ -841,6 +841,7 @@ class TestLoops:
         endpoint.takes = 0.0
 
         elsewhere = asyncio.run(name(source.get(FOREVER)))
+        asyncio.run(source.aclose())  # nor can it be told to end
         here = still.run_until_complete(asked)
         still.close()
 
