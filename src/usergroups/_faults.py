@@ -11,6 +11,8 @@ from typing import TypeVar, cast
 import attrs
 import httpx
 
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # of OpenSSL's codes, X509_V_ERR_...
+
 _E = TypeVar("_E", bound=BaseException)
 
 
@@ -77,7 +79,9 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
     causes = list(_causes(error))
     if certificate := _of(ssl.SSLCertVerificationError, causes):
         reason = f"certificate verify failed: {_said('verify_message', certificate)}"
-        return attrs.evolve(fault, reason=reason, retryable=False, hint="SSL_CERT_FILE names certificates to trust")
+        unknown = any(getattr(one, "verify_code", 0) in _UNKNOWN_ISSUER for one in certificate)
+        hint = "SSL_CERT_FILE names certificates to trust" if unknown else ""
+        return attrs.evolve(fault, reason=reason, retryable=False, hint=hint)
     if tls := _of(ssl.SSLError, causes):
         return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
     if name := _of(socket.gaierror, causes):

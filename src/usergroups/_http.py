@@ -4,7 +4,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -129,7 +128,6 @@ class Channel:
             self._make, proxy = transport_maker(base_url)
             self._peer += proxy and f" through the proxy {proxy}"
         self._hints = hints
-        self._url = lru_cache(maxsize=128)(httpx.URL)  # parsing one costs a tenth of a call
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
         self._closed = False
@@ -151,6 +149,7 @@ class Channel:
         """
 
         async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+            await self._here().pacer.begin()
             outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
             if not isinstance(outcome, Answer) or not outcome.is_success:
                 return self.error_of(outcome, request())
@@ -183,7 +182,6 @@ class Channel:
             try:
                 async with scope:
                     station.calls.add(scope)
-                    await station.pacer.begin()
                     return await work(deadline)
             except TimeoutError:
                 pass  # all others were turned into values on the way
@@ -288,7 +286,7 @@ class Channel:
             more["Content-Length"] = str(len(request.content))
         return httpx.Request(
             request.method,
-            self._url(f"{self.base_url}{request.path}{query}"),
+            f"{self.base_url}{request.path}{query}",
             headers=[*self._headers, *((name.encode(), value.encode()) for name, value in more.items())],
             stream=httpx.ByteStream(request.content),  # given as it is, so that httpx need not prepare it
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from itertools import islice
 
 from ._ambient import Ambient
 
@@ -50,7 +51,7 @@ class Pacer:
         self._rate = rate
         self._sleep = ambient.sleep
         self._lobby: OrderedDict[asyncio.Future[None], None] = OrderedDict()
-        self._begun = 0  # calls that left the lobby in this turn
+        self._begun = 0  # calls that begin in this turn
         self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._head_taken = False
         self._place_freed: asyncio.Future[None] | None = None
@@ -118,21 +119,20 @@ class Pacer:
             raise
 
     def _let_begin(self) -> None:
-        self._begun = 0
-        while self._lobby and self._begun + len(self._line) < _CROWD:
-            turn, _ = self._lobby.popitem(last=False)
+        called = list(islice(self._lobby, max(0, _CROWD - len(self._line))))
+        for turn in called:  # each leaves the lobby itself: until then, nobody who comes overtakes it
             if not turn.done():
                 turn.set_result(None)
-                self._begun += 1
-        if self._begun:
+        self._begun = len(called)
+        if called:
             asyncio.get_running_loop().call_soon(self._let_begin)
 
     def _call_next(self) -> None:
-        if self._lobby and not self._begun and len(self._line) <= _CROWD // 2:
-            self._let_begin()
-        while self._line:
+        self._head_taken = False
+        while self._line and not self._head_taken:
             turn, _ = self._line.popitem(last=False)
             if not turn.done():  # else its caller has left, and is about to notice
                 turn.set_result(None)
-                return
-        self._head_taken = False
+                self._head_taken = True
+        if self._lobby and not self._begun and len(self._line) <= _CROWD // 2:
+            self._let_begin()

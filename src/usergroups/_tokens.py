@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging import getLogger
 from typing import Any
 
@@ -137,7 +137,7 @@ class TokenSource:
     @contextmanager
     def trial(self) -> Generator[None, None, None]:
         """
-        Send the request whose token was replaced again: until it has ended, no token is replaced.
+        Send the request whose token was replaced again: until it has ended, no token is replaced in this loop.
         """
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         trials = self._trials.setdefault(loop, set())
@@ -164,12 +164,16 @@ class TokenSource:
         for task, flight in list(self._tasks.items()):
             if flight.loop is asyncio.get_running_loop():
                 here.add(task)
-                if self._under_way() is flight:
-                    task.cancel()
+                self._end(task, flight)
             elif flight.loop.is_running():
-                flight.loop.call_soon_threadsafe(task.cancel)
+                with suppress(RuntimeError):  # it has just been closed
+                    flight.loop.call_soon_threadsafe(self._end, task, flight)
         if here:
             await asyncio.wait(here)  # no longer than a fetch may take
+
+    def _end(self, task: asyncio.Task[None], flight: Flight) -> None:
+        if self._flights.get(flight.loop) is flight and not task.cancelling():  # else only the store is left
+            task.cancel()
 
     def _may_start(self, now: float) -> bool:
         return self._under_way() is None and (self._pause is None or now >= self._pause.until)
@@ -205,42 +209,45 @@ class TokenSource:
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
-        outcome: Grant | Failure = self._cut_short(APIConnectionError, "the client or its event loop was closed")
+        cut_short = self._cut_short(APIConnectionError, "the client or its event loop was closed")
         try:
             now = self._ambient.clock()
             ends_at = self._timeout + (now if self._pause is None else max(now, self._pause.until))
             async with asyncio.timeout(ends_at - now):
-                outcome = await self._obtain(flight, refused, ends_at)
+                await self._obtain(flight, refused, ends_at)
         except TimeoutError:
-            outcome = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
+            cut_short = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
         finally:
-            self._land(flight, outcome)
+            self._land(flight, cut_short)
 
     def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
-        if self._flights.get(flight.loop) is flight:  # else it has landed, and is only saving its token
+        if self._flights.get(flight.loop) is flight:  # else it has landed already
             del self._flights[flight.loop]
-        flight.land(outcome)
+            flight.land(outcome)
 
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
         return Failure(error=kind(reason, **self._asked))
 
-    async def _obtain(self, flight: Flight, refused: Token | None, deadline: float) -> Grant | Failure:
+    async def _obtain(self, flight: Flight, refused: Token | None, deadline: float) -> None:
+        """
+        Land *flight* with what comes of the store or the endpoint; nobody waits for the store after that.
+        """
         clock = self._ambient.clock
         async with self._store.exclusive():
             found = await self._store.load()
             if found is not None and self._is_news(found, refused):
                 self._keep(found, clock(), "loaded")
-                return Grant(token=found, fresh=False)
+                self._land(flight, Grant(token=found, fresh=False))
+                return
             outcome = await self._ask(flight, deadline)
             if isinstance(outcome, Failure):
-                return outcome
+                self._land(flight, outcome)
+                return
             self._keep(outcome.token, outcome.sent_at, "fetched")
-            grant = Grant(token=outcome.token, fresh=True)
-            self._land(flight, grant)  # nobody waits for the store
+            self._land(flight, Grant(token=outcome.token, fresh=True))
             left = outcome.sent_at + outcome.token.expires_in - clock()
             if left > 0:
                 await self._store.save(attrs.evolve(outcome.token, expires_in=left))
-            return grant
 
     def _is_news(self, found: Token, refused: Token | None) -> bool:
         """

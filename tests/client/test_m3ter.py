@@ -655,6 +655,26 @@ class TestToken:
         assert await patient == []
         assert requests(httpx_mock, "POST") == 2
 
+    async def test_authenticate_does_not_stand_behind_a_crowd(self, clock: FakeClock, make_m3ter: MakeM3ter) -> None:
+        """A readiness check with a good token is answered at once, whatever is going on."""
+        stays = asyncio.Event()
+
+        async def api(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                return httpx.Response(200, json={"access_token": canary.ACCESS_TOKEN, "expires_in": 18_000})
+            await stays.wait()
+            return httpx.Response(200, json=[])
+
+        client = make_m3ter(transport=httpx.MockTransport(api), clock=clock)
+        await client.authenticate()
+        crowd = [asyncio.create_task(client.list_user_groups("u-1").collect()) for _ in range(300)]
+        await clock.settle()
+
+        await asyncio.wait_for(client.authenticate(), 1)
+
+        stays.set()
+        assert await asyncio.gather(*crowd) == [[]] * 300
+
     async def test_fault_of_the_token_endpoint(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
         """A token endpoint that cannot be reached is a connection error that names it."""
         httpx_mock.add_exception(httpx.ConnectError("CANARY"), is_reusable=True)

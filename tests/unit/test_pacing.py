@@ -85,6 +85,43 @@ class TestLobby:
         assert gate.waiting == 0
         await gate.begin()
 
+    async def test_nobody_is_forgotten_when_all_who_stand_in_line_leave_at_once(self, clock: FakeClock) -> None:
+        """Those in the lobby begin although nobody is left in line who would call them."""
+        gate = pacer(clock)
+        await gate.enter()
+
+        async def call() -> None:
+            await gate.begin()
+            await gate.enter()
+            gate.leave()
+
+        crowd = [asyncio.create_task(call()) for _ in range(101)]  # one at the head, a hundred in line
+        await clock.settle()
+        others = [asyncio.create_task(call()) for _ in range(3)]
+        await clock.settle()
+        for task in crowd:
+            task.cancel()
+        await asyncio.wait(crowd)
+        gate.leave()
+
+        await asyncio.gather(*others)
+        assert (gate.in_flight, gate.waiting) == (0, 0)
+
+    async def test_whoever_comes_later_begins_later(self, clock: FakeClock) -> None:
+        """Not even a caller who comes while others are being called from the lobby begins before them."""
+        gate = pacer(clock)
+        begun: list[int] = []
+
+        async def call(number: int) -> None:
+            await gate.begin()
+            begun.append(number)
+
+        calls = [asyncio.create_task(call(number)) for number in range(150)]
+        await asyncio.sleep(0)  # in which a hundred begin, and the others come to the lobby
+        await asyncio.gather(*calls, call(150))
+
+        assert begun == [*range(151)]
+
 
 class TestGate:
     """At most so many requests at once."""
@@ -286,6 +323,7 @@ class TestGate:
         entered: list[int] = []
 
         async def caller(number: int) -> None:
+            await gate.begin()
             await gate.enter()
             entered.append(number)
             assert gate.in_flight <= 3
@@ -295,10 +333,11 @@ class TestGate:
                 gate.leave()
 
         callers: list[asyncio.Task[None]] = []
-        for number in range(300):
-            callers.append(asyncio.create_task(caller(number)))
-            if dice.random() < 0.5:
-                dice.choice(callers).cancel()
+        for _ in range(300):
+            come = dice.choice([0, 1, 1, 1, 150])
+            callers += [asyncio.create_task(caller(number)) for number in range(len(callers), len(callers) + come)]
+            for one in dice.choices(callers, k=dice.choice([0, 1, len(callers)]) if callers else 0):
+                one.cancel()
             for _ in range(dice.randrange(3)):
                 await asyncio.sleep(0)
         await asyncio.wait(callers)

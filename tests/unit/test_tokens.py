@@ -6,7 +6,9 @@ import logging
 import random
 import threading
 import tracemalloc
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
@@ -773,6 +775,29 @@ class TestClose:
 
         assert (came, shelf.saves) == ("token-1", 1)
 
+    async def test_store_is_left_unlocked(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A fetch that fails as the client is closed, once or twice, gives the store's lock back to the others."""
+        held = 0
+
+        class Locker(Shelf):
+            @asynccontextmanager
+            async def exclusive(self) -> AsyncIterator[None]:
+                nonlocal held
+                held += 1
+                yield
+                await clock.sleep(1.0)
+                held -= 1
+
+        endpoint.failure = failing(AuthenticationError)
+        source = source_of(endpoint, clock, store=Locker(clock))
+        told = await name(source.get(FOREVER))  # at once: nobody waits for the lock to be given back
+
+        closing = [asyncio.create_task(source.aclose()) for _ in range(2)]
+        await clock.advance(1.0)
+        await asyncio.gather(*closing)
+
+        assert (told, held) == ("AuthenticationError", 0)
+
     async def test_closing_without_a_fetch_does_nothing(self, endpoint: Endpoint, source: TokenSource) -> None:
         """A source that was never used, or has its token, is closed at once."""
         await source.aclose()
@@ -800,6 +825,33 @@ class TestClose:
             asyncio.run(source.aclose())
 
             assert waiting.result(timeout=10) == "APIConnectionError"
+
+    def test_token_that_came_in_another_threads_loop_is_still_saved(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Closing from one thread leaves a save that is under way in another's loop its time, too."""
+        saving, closed = threading.Event(), threading.Event()
+
+        class SlowShelf(Shelf):
+            async def save(self, token: Token) -> None:
+                saving.set()
+                await asyncio.to_thread(closed.wait)
+                await super().save(token)
+
+        shelf = SlowShelf(clock)
+        source = source_of(endpoint, clock, store=shelf)
+
+        async def fetch() -> str:
+            came = await name(source.get(FOREVER))
+            await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+            return came
+
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(asyncio.run, fetch())
+            saving.wait()
+            asyncio.run(source.aclose())
+            closed.set()
+
+            assert waiting.result(timeout=10) == "token-1"
+        assert shelf.saves == 1
 
 
 class TestLoops:
