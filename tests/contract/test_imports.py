@@ -12,11 +12,20 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "usergroups"
 GENERATED = {"usergroups_m3ter_api", "usergroups_smartpm_api"}
 MODULES = [path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py"))]
-EXTRA = {"cli.py", "transports.py"}
+EXTRA = {"cli.py", "stores.py", "transports.py"}
 CORE = [name for name in MODULES if name not in EXTRA and not name.startswith("sandbox/")]
 
 # Not among them: rich, which httpx imports where it finds it.
-OPTIONAL = ["aiohttp", "cyclopts", "starlette", "uvicorn", "usergroups.cli", "usergroups.sandbox"]
+OPTIONAL = [
+    "aiohttp",
+    "cyclopts",
+    "opentelemetry",
+    "redis",
+    "starlette",
+    "uvicorn",
+    "usergroups.cli",
+    "usergroups.sandbox",
+]
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -52,7 +61,7 @@ def test_the_core_needs_nothing_but_its_dependencies(module: str) -> None:
 
 
 def test_importing_the_sdk_imports_no_extra() -> None:
-    """`import usergroups` costs nobody the sandbox, the command or another transport."""
+    """`import usergroups` costs nobody the sandbox, the command, a store or another transport."""
     code = f"import sys, usergroups; print(*[name for name in {OPTIONAL!r} if name in sys.modules])"
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ from typing import assert_type
 from uuid import UUID
 
 import httpx
+from redis.asyncio import Redis
 
 import usergroups
 from usergroups import (
@@ -37,6 +38,7 @@ from usergroups import (
     smartpm,
     sweep,
 )
+from usergroups.stores import RedisTokenStore
 
 assert_type(usergroups.__version__, str)
 
@@ -248,3 +250,10 @@ class Shelf:
 
 
 store: TokenStore = Shelf()
+
+
+def redis_store(redis: Redis) -> TokenStore:
+    """
+    The one of the extra is of this form, too.
+    """
+    return RedisTokenStore(redis, key="token")

@@ -1,0 +1,282 @@
+"""RedisTokenStore: the clients of several processes share one token, and Redis may fail them."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+import redis
+from fakeredis import FakeAsyncRedis, FakeServer
+from pytest_httpx import HTTPXMock
+
+from rig import canary
+from rig.clock import FakeClock
+from rig.fixtures import MakeM3ter
+from usergroups import ConfigurationError, Token, TokenStore
+from usergroups.m3ter import UserGroup
+from usergroups.stores import RedisTokenStore
+
+KEY = "tokens:m3ter"
+LOCK = "tokens:m3ter:lock"
+TOKEN = Token(canary.ACCESS_TOKEN, 60.0)
+
+
+class Silent(FakeAsyncRedis):
+    """A Redis that takes commands and answers none."""
+
+    async def execute_command(self, *args: object, **options: object) -> object:
+        await asyncio.Event().wait()
+        return None
+
+
+@pytest.fixture
+def redis_server() -> FakeServer:
+    """Give a Redis server that is well, and empty."""
+    return FakeServer()
+
+
+@pytest.fixture
+async def process(redis_server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
+    """Give the Redis client of one process."""
+    async with FakeAsyncRedis(server=redis_server) as client:
+        yield client
+
+
+@pytest.fixture
+async def other_process(redis_server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
+    """Give the Redis client of another process, one that wants text for bytes."""
+    async with FakeAsyncRedis(server=redis_server, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def store(process: FakeAsyncRedis) -> RedisTokenStore:
+    """Give the store of one process."""
+    return RedisTokenStore(process, key=KEY)
+
+
+@pytest.fixture
+def other(other_process: FakeAsyncRedis) -> RedisTokenStore:
+    """Give the store of the other process."""
+    return RedisTokenStore(other_process, key=KEY)
+
+
+@pytest.fixture
+def page(httpx_mock: HTTPXMock) -> None:
+    """Let the API give one group to whoever asks."""
+    httpx_mock.add_response(method="GET", json={"data": [{"id": "1"}]}, is_reusable=True)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give what the SDK has warned of."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "usergroups" and record.levelno == logging.WARNING
+    ]
+
+
+class TestClients:
+    """What callers notice."""
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_two_processes_make_one_token_request(
+        self, make_m3ter: MakeM3ter, httpx_mock: HTTPXMock, store: RedisTokenStore, other: RedisTokenStore
+    ) -> None:
+        """Of clients with one key, one asks for a token, and each of them closes without closing Redis."""
+        clients = [make_m3ter(token_store=one) for one in (store, other)]
+
+        given = await asyncio.gather(*(client.list_user_groups("u-1").first() for client in clients))
+        for client in clients:
+            await client.aclose()
+
+        assert given == [UserGroup(id="1")] * 2
+        assert len(httpx_mock.get_requests(method="POST")) == 1
+        kept = await store.load()
+        assert kept is not None
+        assert kept.access_token == canary.ACCESS_TOKEN
+        assert 17_900 < kept.expires_in <= 18_000
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_redis_that_is_down_fails_no_call(
+        self,
+        make_m3ter: MakeM3ter,
+        redis_server: FakeServer,
+        store: RedisTokenStore,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Without Redis each client has its own token, and says so in the log."""
+        redis_server.connected = False
+        client = make_m3ter(token_store=store)
+
+        given = await client.list_user_groups("u-1").first()
+        await client.aclose()
+
+        assert given == UserGroup(id="1")
+        assert warnings(caplog) == [
+            f"the token store failed to {deed} (ConnectionError); going on without it"
+            for deed in ("lock", "load", "save")
+        ]
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_redis_that_is_silent_fails_no_call(
+        self, make_m3ter: MakeM3ter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A Redis that never answers is given up within the time that a call has."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+        client = make_m3ter(clock=clock, token_store=RedisTokenStore(Silent(), key=KEY))
+        begun = clock()
+
+        given = await client.list_user_groups("u-1").first()
+        took = clock() - begun
+        await client.aclose()
+
+        assert given == UserGroup(id="1")
+        assert took == pytest.approx(20)
+        assert warnings(caplog) == [
+            f"the token store failed to {deed} (TimeoutError); going on without it" for deed in ("lock", "load", "save")
+        ]
+
+
+class TestKeeping:
+    """What lies in Redis, and how long."""
+
+    async def test_token_is_loaded_elsewhere(
+        self, store: RedisTokenStore, other: RedisTokenStore, other_process: FakeAsyncRedis
+    ) -> None:
+        """A token is kept under the key, and its age goes with it."""
+        await store.save(TOKEN)
+        await other_process.pexpire(KEY, 30_000)  # half of its life has gone
+
+        loaded = await other.load()
+
+        assert loaded is not None
+        assert loaded.access_token == canary.ACCESS_TOKEN
+        assert 29 < loaded.expires_in <= 30
+
+    async def test_token_ends_in_redis(self, store: RedisTokenStore, process: FakeAsyncRedis) -> None:
+        """Redis forgets the token at its end."""
+        await store.save(TOKEN)
+
+        assert 59_000 < await process.pttl(KEY) <= 60_000
+
+    async def test_token_with_hardly_any_life_is_kept(self, store: RedisTokenStore, process: FakeAsyncRedis) -> None:
+        """Less than a millisecond is one to Redis, which refuses none."""
+        await store.save(Token(canary.ACCESS_TOKEN, 0.000_1))
+
+        assert await process.pttl(KEY) <= 1
+
+    async def test_nothing_is_kept(self, store: RedisTokenStore) -> None:
+        """Where no token is, none is loaded."""
+        assert await store.load() is None
+
+    async def test_text_without_an_end_is_no_token(self, store: RedisTokenStore, process: FakeAsyncRedis) -> None:
+        """What someone else put under the key for ever is left alone."""
+        await process.set(KEY, "for ever")
+
+        assert await store.load() is None
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_rubbish_is_replaced(
+        self,
+        make_m3ter: MakeM3ter,
+        store: RedisTokenStore,
+        process: FakeAsyncRedis,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """What someone else put under the key for a while is not sent to the API."""
+        await process.set(KEY, b"\xff\xfe", ex=60)
+        client = make_m3ter(token_store=store)
+
+        await client.list_user_groups("u-1").first()
+        await client.aclose()
+
+        assert warnings(caplog) == ["the token store gave something that is no usable token"]
+        assert await process.get(KEY) == canary.ACCESS_TOKEN.encode()
+
+
+class TestLock:
+    """One at a time."""
+
+    async def test_others_wait(self, store: RedisTokenStore, other: RedisTokenStore) -> None:
+        """Nobody gets in while another process is in, and then somebody does."""
+        clock = FakeClock(autopilot=False, rules_loop=True)
+
+        async def enter() -> None:
+            async with other.exclusive():
+                pass
+
+        async with store.exclusive():
+            waiting = asyncio.create_task(enter())
+            await clock.advance(3)
+            waited = not waiting.done()
+        await clock.advance(1)
+
+        assert waited
+        assert waiting.done()
+
+    async def test_dead_holder_blocks_for_seconds(self, store: RedisTokenStore, process: FakeAsyncRedis) -> None:
+        """A lock ends by itself, with nobody there to give it back."""
+        async with store.exclusive():
+            assert 0 < await process.pttl(LOCK) <= 5_000
+
+    async def test_slow_holder_takes_nothing_from_the_next(
+        self, store: RedisTokenStore, process: FakeAsyncRedis
+    ) -> None:
+        """A holder whose lock has ended does not end that of the next one."""
+        late = store.exclusive()
+        await late.__aenter__()
+        await process.set(LOCK, "the next")
+
+        with pytest.raises(redis.exceptions.LockNotOwnedError):
+            await late.__aexit__(None, None, None)
+
+        assert await process.get(LOCK) == b"the next"
+
+    async def test_lock_is_given_back_after_an_error(self, store: RedisTokenStore, process: FakeAsyncRedis) -> None:
+        """Whatever happens to the holder, the next one gets in."""
+        with pytest.raises(KeyError):
+            async with store.exclusive():
+                raise KeyError
+
+        assert await process.exists(LOCK) == 0
+
+
+class TestArguments:
+    """What a store is made from."""
+
+    def test_store_is_one(self, store: RedisTokenStore) -> None:
+        """It has what a `TokenStore` has, and says which key it is about but not which Redis."""
+        assert isinstance(store, TokenStore)
+        assert repr(store) == f"RedisTokenStore(key='{KEY}')"
+
+    @pytest.mark.parametrize(
+        ("given", "named"),
+        [
+            pytest.param(redis.Redis(), "redis.client.Redis", id="the client that blocks"),
+            pytest.param("redis://localhost", "builtins.str", id="a URL"),
+            pytest.param(None, "builtins.NoneType", id="none"),
+        ],
+    )
+    def test_redis_that_is_none(self, given: object, named: str) -> None:
+        """Only a client of Redis for asyncio will do."""
+        with pytest.raises(ConfigurationError, match=f"^redis must be of type redis.asyncio.Redis, not {named}$"):
+            RedisTokenStore(given, key=KEY)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("key", ["", None, 7, b"key", "\ud800"])
+    def test_key_that_is_none(self, process: FakeAsyncRedis, key: object) -> None:
+        """A key is text."""
+        with pytest.raises(ConfigurationError, match=r"^key must be "):
+            RedisTokenStore(process, key=key)  # type: ignore[arg-type]
+
+    def test_missing_package_is_named(self) -> None:
+        """Where redis is not installed, the error says how to get it."""
+        code = "import sys; sys.modules['redis'] = None; import usergroups.stores"
+
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+        assert "ModuleNotFoundError: this store needs redis" in run.stderr
+        assert "(pip install '.[redis]' in a checkout)" in run.stderr
