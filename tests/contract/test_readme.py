@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
 from usergroups import (
     APIConnectionError,
@@ -115,7 +116,12 @@ def test_snippet_runs_when_pasted(
     monkeypatch.setenv("PYTHON_BASIC_REPL", "1")  # the strictest: a blank line ends a block
 
     pasted = run("-m", "asyncio", text=f"{source}\n")
-    asyncio.run(eval(as_typed_in(source), {"__name__": "__main__"}))
+    try:
+        asyncio.run(eval(as_typed_in(source), {"__name__": "__main__"}))
+    finally:
+        instrumentor = HTTPXClientInstrumentor()
+        if instrumentor.is_instrumented_by_opentelemetry:  # by the example of tracing
+            instrumentor.uninstrument()
 
     answers = re.sub(r"^(>>> |\.\.\. )+", "", pasted.stdout, flags=re.MULTILINE)
     printed = capsys.readouterr().out
