@@ -15,6 +15,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 MUTATE := $(VENV)/.mutate
 BENCH := $(VENV)/.bench
+DOCS := $(VENV)/.docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -87,6 +88,10 @@ mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails
 bench: $(BENCH) ## measure, and write docs/benchmarks.md, in about ten minutes; ARGS=--quick for a first look
 	$(PY) -m benchmarks $(ARGS)
 
+.PHONY: docs
+docs: $(DOCS) ## write docs/_build/, the documentation as pages for a browser
+	$(PY) -m sphinx --fail-on-warning --fresh-env --quiet docs docs/_build
+
 .PHONY: wheel
 wheel: $(DEV) ## build the sdist and the wheel into dist/
 	$(PY) -m build --no-isolation
@@ -97,10 +102,11 @@ pins: $(DEV) ## write requirements/ anew from pyproject.toml; UPGRADE=1 takes th
 	$(COMPILE_ON) --extra sandbox --group install --output-file requirements/runtime.txt
 	$(COMPILE_ON) --group mutate --output-file requirements/mutate.txt
 	$(COMPILE_ON) --extra sandbox --extra aiohttp --group bench --output-file requirements/bench.txt
+	$(COMPILE_ON) --group docs --output-file requirements/docs.txt
 
 .PHONY: clean
 clean: ## remove what was built and cached; .venv stays
-	rm -rf build dist mutants .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf build dist docs/_build mutants .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find src generated specs tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -119,7 +125,7 @@ $(DEV): requirements/dev.txt | $(RUNTIME)
 	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-$(MUTATE) $(BENCH): $(VENV)/.%: requirements/%.txt | $(DEV)
+$(MUTATE) $(BENCH) $(DOCS): $(VENV)/.%: requirements/%.txt | $(DEV)
 	@echo 'Installing what make $* needs into $(VENV) ...'
 	@$(INSTALL) --require-hashes --requirement $<
 	@touch $@

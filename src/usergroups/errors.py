@@ -1,6 +1,8 @@
 """
 Every error that leaves this SDK.
 
+::
+
     UserGroupsError
     ├── ConfigurationError          a bad or missing argument or setting; also a ValueError
     ├── APIConnectionError          no usable answer arrived

@@ -1,6 +1,8 @@
 """The names that users import."""
 
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,14 @@ def test_modules_that_people_import_say_what_they_export() -> None:
         module = importlib.import_module(name)
 
         assert all(hasattr(module, exported) for exported in module.__all__)
+
+
+def test_exported_names_are_documented() -> None:
+    """`make docs` has a place for everything that is public."""
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r":: (usergroups\.[\w.]+)", text))
+
+    named = {f"usergroups.{name}" for name in NAMES - {*errors.__all__, "__version__"}}
+    modules = {f"usergroups.{name}" for name in ("errors", "stores", "transports")}
+
+    assert named | modules <= documented
