@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+# A process for each processor, up to four, and each file of tests in one of them.
+PYTEST := $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 INSTALL := $(PY) -m pip --disable-pip-version-check --no-input --quiet install
 COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make pins" \
@@ -30,7 +32,7 @@ demo: $(RUNTIME) ## list user groups from a local sandbox, over several pages an
 
 .PHONY: test
 test: $(DEV) ## run the tests; ARGS="-k token" narrows them down
-	$(PY) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 .PHONY: check
 check: lint types specs drift imports coverage ## everything that CI runs: all of the checks below, and the tests
@@ -69,7 +71,7 @@ imports: $(DEV) ## check which module may import which
 
 .PHONY: coverage
 coverage: $(DEV) ## run the tests, and check how much of the code they reach
-	$(PY) -m pytest --cov --cov-report=term $(ARGS)
+	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 .PHONY: storm
 storm: $(DEV) ## many callers, seeded faults and a look for losses, for some minutes; ARGS="--seed 7" for another
