@@ -62,6 +62,7 @@ def main() -> int:
     busy, begin = machine.load(), time.perf_counter()
     run = here if arguments.smoke else alone
     results = measure_all(scale, run, _tell)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "benchmarks.svg").write_text(chart.picture(results), encoding="utf-8")
     path = report.write(results, arguments.out, "benchmarks.svg", busy)
     print(path.read_text(encoding="utf-8"))
