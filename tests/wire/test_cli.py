@@ -319,8 +319,12 @@ class Interrupting(io.StringIO):
 
 def test_interrupt_of_the_help_is_status_130() -> None:
     """Ctrl-C ends the command in the same way where it asks nobody."""
-    with redirect_stdout(Interrupting()):
-        status = main(["--help"])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with redirect_stdout(Interrupting()):
+            status = main(["--help"])
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert status == 130
 
@@ -329,7 +333,8 @@ def test_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch
     """Ctrl-C ends the command as a shell expects, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("M3TER_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        command = [sys.executable, "-c", CODE, "m3ter", "ada"]
+        code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {CODE}"
+        command = [sys.executable, "-c", code, "m3ter", "ada"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             connection, _ = silent.accept()  # the command waits for an answer now
             process.send_signal(signal.SIGINT)
