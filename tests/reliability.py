@@ -8,6 +8,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -80,6 +81,7 @@ def rows() -> list[Row]:
     return found
 
 
+@cache
 def row_tests() -> list[RowTest]:
     """
     Find the tests that are named after rows, in the order in which they stand.

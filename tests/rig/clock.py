@@ -5,7 +5,7 @@ import heapq
 import math
 from itertools import count
 
-from .turns import Turns
+from .turns import Turns, timers
 
 
 class FakeClock:
@@ -20,7 +20,8 @@ class FakeClock:
     *grace* is how many seconds of real time the loop must have nothing to do before autopilot moves
     on: 0 where all that happens happens in this loop, about 0.02 where a server in a thread answers.
     With *rules_loop*, the timers of the event loop follow this clock too (`asyncio.timeout`,
-    `asyncio.sleep`, `loop.call_later`): the clock must then be used first in a loop without timers.
+    `asyncio.sleep`, `loop.call_later`): the clock must then be used first in a loop without timers,
+    which `watch` insists on: they would go off at once, or never.
 
     `slept` holds the length of every sleep that was asked for, in order.
     """
@@ -88,7 +89,9 @@ class FakeClock:
         """
         loop = asyncio.get_running_loop()
         Turns.of(loop).add_idler(self)
-        if self.rules_loop:
+        if self.rules_loop and loop.time is not self:
+            if timers(loop):
+                raise RuntimeError("the loop already has timers, by another clock: call watch() before")
             loop.time = self  # type: ignore[method-assign]
 
     def on_idle(self, timeout: float | None) -> bool:

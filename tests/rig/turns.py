@@ -88,4 +88,12 @@ class Turns:
         return self._wait(None if timeout is None else max(timeout - grace, 0))
 
 
+def timers(loop: asyncio.AbstractEventLoop) -> int:
+    """
+    Count the timers of *loop* that are yet to go off.
+    """
+    scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001  # no other way
+    return sum(not timer.cancelled() for timer in scheduled)
+
+
 _KNOWN: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()

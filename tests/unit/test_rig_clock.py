@@ -163,6 +163,17 @@ async def test_loop_timers_follow_advance() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_clock_does_not_take_over_running_timers() -> None:
+    """A loop's timers that were set by another clock would go off at once, or never: that is an error."""
+    timer = asyncio.get_running_loop().call_later(60, print)
+
+    with pytest.raises(RuntimeError, match="already has timers"):
+        FakeClock(rules_loop=True).watch()
+    timer.cancel()
+
+    FakeClock(rules_loop=True).watch()
+
+
 async def test_many_sleepers_are_cheap(clock: FakeClock) -> None:
     """Ten thousand naps take well under a few real seconds."""
     await asyncio.gather(*(clock.sleep(i / 10) for i in range(10_000)))

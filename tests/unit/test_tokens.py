@@ -814,6 +814,7 @@ class TestClose:
         begun = threading.Event()
 
         async def wait() -> str:
+            clock.watch()
             asked = asyncio.create_task(name(source.get(FOREVER)))
             await asyncio.sleep(0)
             begun.set()
