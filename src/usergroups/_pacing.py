@@ -1,26 +1,35 @@
 """How many requests may be on the wire at once, and how many may start in a second."""
 
 import asyncio
-from collections import OrderedDict
+import math
+from collections import OrderedDict, deque
 from itertools import islice
 
 from ._ambient import Ambient
 
 _CROWD = 100  # calls that begin in one turn of the event loop, and that stand in line prepared
-_CATCH_UP = 0.05  # seconds of missed starts that may be made up for; more would break the rate
+_CATCH_UP = 0.05  # seconds of missed starts that may be made up for, within what a full window leaves
+_LEEWAY = 1.01  # of a window: so much closer together may its requests arrive than they started
+_MOST_STARTS = 10_000  # that are remembered; a higher rate has shorter windows
 
 
 class Rate:
     """
     The next free moment of a rate limit, on the client's clock.
 
-    It is shared by all loops of a client, and holds nothing that belongs to one.
+    Starts are spread evenly, and no window of a second holds more of them than the rate, be it one
+    in which missed ones are made up for. It is shared by all loops of a client, and holds nothing
+    that belongs to one.
     """
 
     def __init__(self, per_second: float | None, ambient: Ambient) -> None:
-        self._interval = 0.0 if per_second is None else 1.0 / per_second
         self._clock = ambient.clock
-        self._next = 0.0
+        self.is_limited = per_second is not None
+        self._interval = 0.0 if per_second is None else 1.0 / per_second
+        most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
+        self._window = most * self._interval * _LEEWAY
+        self._starts: deque[float] = deque(maxlen=most)  # those of the last window
+        self._next = -math.inf
 
     def wait(self) -> float:
         """
@@ -32,7 +41,12 @@ class Rate:
         """
         Use the free moment up.
         """
-        self._next = max(self._next, self._clock() - _CATCH_UP) + self._interval
+        if self.is_limited:
+            now = self._clock()
+            self._next = max(self._next, now - _CATCH_UP) + self._interval
+            self._starts.append(now)
+            if len(self._starts) == self._starts.maxlen:
+                self._next = max(self._next, self._starts[0] + self._window)
 
 
 class Pacer:
@@ -40,9 +54,9 @@ class Pacer:
     The gate before the wire, in one loop: first come, first served, at most *limit* inside.
 
     A call begins in the lobby, where waiting costs next to nothing: of thousands that come at once, no
-    more go on in one turn of the event loop than it can bear, and none while the line is long. One
-    caller at a time stands at the head, and waits there for a place and for the rate's next free
-    moment; the others stand in line. Whoever leaves the lobby, the line or the head, costs nobody
+    more go on in one turn of the event loop than it can bear, and none while the line is long. Those
+    in line are called to the gate by whoever leaves it, and there wait for the rate's next free moment:
+    one at a time where there is a rate. Whoever leaves the lobby, the line or the gate costs nobody
     anything.
     """
 
@@ -53,16 +67,16 @@ class Pacer:
         self._lobby: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._begun = 0  # calls that begin in this turn
         self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
-        self._head_taken = False
-        self._place_freed: asyncio.Future[None] | None = None
+        self._at_gate = 0  # who have a place, and have not started yet
+        self._most_at_gate = 1 if rate.is_limited else limit
         self.in_flight = 0
 
     @property
     def waiting(self) -> int:
         """
-        Count those who stand in the lobby, in line or at the head.
+        Count those who stand in the lobby or in line.
         """
-        return len(self._lobby) + len(self._line) + self._head_taken
+        return len(self._lobby) + len(self._line)
 
     async def begin(self) -> None:
         """
@@ -84,27 +98,27 @@ class Pacer:
         """
         Wait for a place and a free moment, *first* before all others; `leave` gives the place back.
         """
-        if self._head_taken:
+        if self._line or self._at_gate or self.in_flight >= self._limit:
             await self._stand_in_line(first=first)
-        self._head_taken = True
+        else:
+            self._take_place()
         try:
-            while self.in_flight >= self._limit:
-                self._place_freed = asyncio.get_running_loop().create_future()
-                await self._place_freed
             while (wait := self._rate.wait()) > 0:
                 await self._sleep(wait)
             self._rate.take()
-            self.in_flight += 1
+        except asyncio.CancelledError:
+            self.in_flight -= 1
+            raise
         finally:
-            self._call_next()
+            self._at_gate -= 1
+            self._call()
 
     def leave(self) -> None:
         """
         Give a place back.
         """
         self.in_flight -= 1
-        if self._place_freed is not None and not self._place_freed.done():
-            self._place_freed.set_result(None)
+        self._call()
 
     async def _stand_in_line(self, *, first: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -114,9 +128,27 @@ class Pacer:
             await turn
         except asyncio.CancelledError:
             self._line.pop(turn, None)
-            if not turn.cancelled():  # called to the head in the very moment of the cancel
-                self._call_next()
+            if not turn.cancelled():  # called in the very moment of the cancel
+                self.in_flight -= 1
+                self._at_gate -= 1
+            self._call()
             raise
+
+    def _take_place(self) -> None:
+        self.in_flight += 1
+        self._at_gate += 1
+
+    def _call(self) -> None:
+        """
+        Call whoever has a place now from the line, and others from the lobby into it.
+        """
+        while self._line and self.in_flight < self._limit and self._at_gate < self._most_at_gate:
+            turn, _ = self._line.popitem(last=False)
+            if not turn.done():  # else its caller has left, and is about to notice
+                self._take_place()
+                turn.set_result(None)
+        if self._lobby and not self._begun and len(self._line) <= _CROWD // 2:
+            self._let_begin()
 
     def _let_begin(self) -> None:
         called = list(islice(self._lobby, max(0, _CROWD - len(self._line))))
@@ -126,13 +158,3 @@ class Pacer:
         self._begun = len(called)
         if called:
             asyncio.get_running_loop().call_soon(self._let_begin)
-
-    def _call_next(self) -> None:
-        self._head_taken = False
-        while self._line and not self._head_taken:
-            turn, _ = self._line.popitem(last=False)
-            if not turn.done():  # else its caller has left, and is about to notice
-                turn.set_result(None)
-                self._head_taken = True
-        if self._lobby and not self._begun and len(self._line) <= _CROWD // 2:
-            self._let_begin()
