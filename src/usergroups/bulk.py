@@ -11,7 +11,7 @@ import attrs
 from . import _settings
 from .errors import ConfigurationError, UserGroupsError
 
-_REPR = Repr()  # of any object, also one whose own repr fails
+_REPR = Repr()
 _REPR.maxstring = _REPR.maxother = 300  # characters of a key that a note shows
 
 K = TypeVar("K")
@@ -43,13 +43,18 @@ def sweep(
     `UserGroupsError` becomes an outcome; every other error, and any under "raise", ends the sweep:
     the other calls are cancelled first, and a note on the error names the key.
     """
-    _settings.count("concurrency", concurrency)
-    if on_error not in ("raise", "yield"):
-        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+    concurrency = _settings.count("concurrency", concurrency)
+    yields = _yields(on_error)
     if not callable(call):
         raise ConfigurationError("call must be a function of one key that can be awaited")
     _settings.instance("keys", keys, Iterable, AsyncIterable)
-    return _sweep(call, keys, concurrency, on_error == "yield")
+    return _sweep(call, keys, concurrency, yields)
+
+
+def _yields(on_error: object) -> bool:
+    if not isinstance(on_error, str) or on_error not in ("raise", "yield"):
+        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+    return on_error == "yield"
 
 
 async def _sweep(
@@ -109,8 +114,18 @@ def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
     except BaseException as error:
         if yields and isinstance(error, UserGroupsError):
             return Outcome(key, error=error)
-        error.add_note(f"in the sweep, at the key {_REPR.repr(key)}")
+        error.add_note(f"in the sweep, at the key {_shown(key)}")
         raise
+
+
+def _shown(key: object) -> str:
+    """
+    Give the repr of *key*, shortened, or its type's name where there is none.
+    """
+    try:
+        return _REPR.repr(key)
+    except Exception:  # noqa: BLE001  # an int may be too long for one, and reprlib knows classes by their names alone
+        return f"<{type(key).__name__}>"
 
 
 async def _each(keys: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[tuple[K], None]:

@@ -71,6 +71,22 @@ class LaterKeys(Keys):
             self.closed = True
 
 
+class Shy:
+    """A key with a bug."""
+
+    def __repr__(self) -> str:
+        raise LookupError("a bug of the key's")
+
+
+class Odd:
+    """A value that cannot be compared, as the arrays of some packages cannot."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 async def double(key: int) -> int:
     """Answer a key with its double."""
     return key * 2
@@ -278,23 +294,28 @@ class TestErrors:
         assert calls.cancelled == [0, 2]
         assert not others()
 
-    async def test_key_that_cannot_be_shown(self) -> None:
-        """A key whose own repr fails does not hide the error, and a very long one does not bury it."""
-
-        class Shy:
-            def __repr__(self) -> str:
-                raise LookupError("a bug of the key's")
+    @pytest.mark.parametrize(
+        ("key", "shown"),
+        [
+            pytest.param(Shy(), "<Shy instance at ", id="its repr fails"),
+            pytest.param(10**5000, "<int>", id="a number of more digits than Python writes"),
+            pytest.param([10**5000], "<list>", id="a list of such a number"),
+            pytest.param(type("deque", (), {})(), "<deque>", id="a class with the name of another"),
+            pytest.param("k" * 10_000, "'kkk", id="very long"),
+        ],
+    )
+    async def test_key_that_cannot_be_shown(self, key: object, shown: str) -> None:
+        """A key whose repr fails does not hide the error, and a very long one does not bury it."""
 
         async def call(key: object) -> None:
             raise NotFoundError("no")
 
-        for key in (Shy(), "k" * 10_000):
-            with pytest.raises(NotFoundError) as caught:
-                await anext(sweep(call, [key]))
+        with pytest.raises(NotFoundError) as caught:
+            await anext(sweep(call, [key]))
 
-            (note,) = caught.value.__notes__
-            assert note.startswith("in the sweep, at the key ")
-            assert len(note) < 400
+        (note,) = caught.value.__notes__
+        assert note.startswith(f"in the sweep, at the key {shown}")
+        assert len(note) < 400
 
     async def test_nothing_comes_after_an_error(self, clock: FakeClock) -> None:
         """A sweep that was ended by an error is at its end."""
@@ -514,7 +535,7 @@ class TestArguments:
         with pytest.raises(ConfigurationError, match="concurrency must be"):
             sweep(double, [1], concurrency=concurrency)
 
-    @pytest.mark.parametrize("on_error", ["ignore", "", None, True])
+    @pytest.mark.parametrize("on_error", ["ignore", "", None, True, ["raise"], Odd()])
     def test_bad_on_error(self, on_error: object) -> None:
         """Errors are raised or yielded."""
         with pytest.raises(ConfigurationError, match="on_error must be 'raise' or 'yield'"):
