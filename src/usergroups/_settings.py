@@ -176,10 +176,11 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None) 
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
-    if value < least or (most is not None and value > most):
+    number = int.__int__(value)  # of a member of an (int, Enum), too
+    if number < least or (most is not None and number > most):
         bounds = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ConfigurationError(f"{name} must be {bounds}")
-    return value
+    return number
 
 
 def instance(name: str, value: object, *kinds: type) -> None:

@@ -101,7 +101,7 @@ class SmartPMClient(Client):
 
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
-        return value
+        return UUID(int=value.int)  # and no class of its own, whose text may be another
     if isinstance(value, str) and re.fullmatch(_UUID, value):
         return UUID(value)
     raise ConfigurationError("user_group_id must be a UUID")

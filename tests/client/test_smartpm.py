@@ -52,6 +52,13 @@ def give_group(httpx_mock: HTTPXMock, *users: dict[str, Any], **fields: Any) -> 
     httpx_mock.add_response(json={"id": GROUP_ID, "name": "Planners", "users": users} | fields)
 
 
+class ShownAsPath(UUID):
+    """A UUID whose text is another."""
+
+    def __str__(self) -> str:
+        return "../../x"
+
+
 class TestRequests:
     """What goes out."""
 
@@ -75,6 +82,7 @@ class TestRequests:
         "given",
         [
             pytest.param(UUID(GROUP_ID), id="UUID"),
+            pytest.param(ShownAsPath(GROUP_ID), id="UUID of a class of its own"),
             pytest.param(GROUP_ID, id="text"),
             pytest.param(GROUP_ID.upper(), id="upper case"),
             pytest.param(GROUP_ID.replace("-", ""), id="without hyphens"),

@@ -42,6 +42,26 @@ class Size(IntEnum):
     SMALL = 5
 
 
+class Steps(int, Enum):
+    """A number that is also the member of an enumeration, the old way."""
+
+    FIVE = 5
+
+
+class Odd(int):
+    """A number that says to be another."""
+
+    def __int__(self) -> int:
+        return 7
+
+    __index__ = __int__
+
+    def __lt__(self, other: object) -> bool:
+        return True
+
+    __gt__ = __lt__
+
+
 class TestSecret:
     """Text that is hidden wherever a program shows its values."""
 
@@ -405,6 +425,15 @@ class TestNumbers:
     def test_good_counts(self, value: int, least: int, most: int | None) -> None:
         """A count may be as small and as large as its bounds."""
         assert settings.count("page_size", value, least=least, most=most) == value
+
+    @pytest.mark.parametrize(
+        "value", [Size.SMALL, Steps.FIVE, Odd(5)], ids=["IntEnum", "int and Enum", "its own class"]
+    )
+    def test_count_of_a_class_of_its_own(self, value: int) -> None:
+        """A number of a class of its own is the number that it is, whatever that class says."""
+        found = settings.count("page_size", value, most=200)
+
+        assert (type(found), found) == (int, 5)
 
     @pytest.mark.parametrize(
         ("value", "least", "most", "problem"),
