@@ -82,11 +82,23 @@ def tls_context() -> ssl.SSLContext:
     """
     Give the TLS context for the certificates that the environment names, else for certifi's.
     """
-    return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    file, folder = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
+    return _context(file, folder, _version(file), _version(folder))
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """
+    Give what is another where *path* has been written to or replaced; nothing where it is not there.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116  # a Path of an empty text is the working directory
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 @lru_cache(maxsize=8)
-def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+def _context(cert_file: str, cert_dir: str, *_versions: tuple[int, ...]) -> ssl.SSLContext:
     """
     Make the TLS context, which is costly: clients with the same certificates share one.
     """

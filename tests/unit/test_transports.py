@@ -1,5 +1,6 @@
 """The transport that a client makes for itself: proxies and certificates as the environment says."""
 
+import os
 import ssl
 import subprocess
 import sys
@@ -303,6 +304,32 @@ class TestCertificates:
         authority.cert_pem.write_to_path(path)
 
         assert organizations(tls_context()) == {"Canary Works"}
+
+    def test_f79_file_that_is_replaced_is_read_again(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cert_file: Path
+    ) -> None:
+        """A client that is made after the certificates were replaced, under the same name, trusts the new ones."""
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert_file))
+        before = tls_context()
+        new = tmp_path / "new.pem"
+        trustme.CA(organization_name="Other Works").cert_pem.write_to_path(new)
+
+        new.replace(cert_file)
+
+        assert organizations(before) == {"Canary Works"}
+        assert organizations(tls_context()) == {"Other Works"}
+
+    def test_f79_folder_that_has_changed_is_looked_at_again(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A client that is made after certificates were added to the folder does not share what others remember."""
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        os.utime(tmp_path, (1, 1))  # long ago
+        before = tls_context()
+
+        (tmp_path / "0a1b2c3d.0").touch()
+
+        assert tls_context() is not before
 
 
 class TestMaker:
