@@ -6,7 +6,7 @@ from io import BytesIO
 
 import httpx
 
-_PIECE = 64 * 1024  # bytes that are decompressed at once
+_PIECE = 64 * 1024  # bytes that go into zlib, or come out of it, at once
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header and trailer of gzip
 
 
@@ -24,11 +24,17 @@ async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, str]:
             return b"", f"its content coding {coding[:40]!r} is not one that was asked for"
         decoder = _DECODERS[coding]()
         body = BytesIO()  # joining parts would take twice the memory
+        too_long = f"its body is longer than {limit:,} bytes"
+        read = 0
         async for chunk in chunks:
-            for part in decoder.feed(chunk):
-                if body.tell() + len(part) > limit:
-                    return body.getvalue(), f"its body is longer than {limit:,} bytes"
-                body.write(part)
+            read += len(chunk)
+            if read > limit:  # members of gzip without content, one after another, come to nothing
+                return body.getvalue(), too_long
+            for start in range(0, len(chunk), _PIECE):  # zlib copies what is left for each member
+                for part in decoder.feed(chunk[start : start + _PIECE]):
+                    if body.tell() + len(part) > limit:
+                        return body.getvalue(), too_long
+                    body.write(part)
         decoder.end()
         return body.getvalue(), ""
     finally:

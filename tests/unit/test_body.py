@@ -1,6 +1,7 @@
 """The body of an answer: read to its end or to a bound, decompressed on the way."""
 
 import gzip
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -232,6 +233,31 @@ async def test_f50_bomb_takes_no_memory() -> None:
 
     assert flaw == "its body is longer than 1,048,576 bytes"
     assert peak < 3 * LIMIT
+
+
+@pytest.mark.parametrize("padding", [gzip.compress(b""), b"\0"], ids=["members without content", "zeros"])
+async def test_f50_body_that_never_begins_is_stopped(padding: bytes) -> None:
+    """Of a compressed body that goes on and on and comes to nothing, no more is read than allowed."""
+    stream = Stream([gzip.compress(b"x"), *[padding * (1000 // len(padding))] * 100])
+
+    body = await read_body(response(stream, "gzip"), 10_500)
+
+    assert body == (b"x", "its body is longer than 10,500 bytes")
+    assert (stream.read, stream.closed) == (12, True)
+
+
+async def test_f50_many_members_in_one_chunk_take_little_time() -> None:
+    """A chunk of very many members takes time in proportion to its length."""
+    member = gzip.compress(b"")
+    took = []
+
+    for size in (LIMIT // 8, LIMIT):
+        stream = Stream([member * (size // len(member))])
+        begun = time.process_time()
+        assert await read_body(response(stream, "gzip"), LIMIT) == (b"", "")
+        took.append(time.process_time() - begun)
+
+    assert took[1] < 24 * took[0]  # 8 times as much; 64 times as much where all the rest is copied for each
 
 
 async def test_error_of_the_transport_is_passed_on() -> None:
