@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
-from urllib.request import getproxies
 
 import httpx
 
+from . import _settings
 from ._lines import KEPT_ALIVE
 from ._transports import environment_proxies, tls_context
 from .errors import ConfigurationError
@@ -52,9 +52,10 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
 
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
+    if verify is not None:
+        _settings.instance("verify", verify, ssl.SSLContext)
     choose = environment_proxies()
-    if not getproxies().get("no"):  # else it depends on the host
-        _usable(choose("https://"))
+    _usable(choose("https://"))  # no host, so that none is excepted, unless all are
     return _AiohttpTransport(verify or tls_context(), choose)
 
 
@@ -64,6 +65,15 @@ def _usable(proxy: httpx.Proxy | None) -> httpx.Proxy | None:
     raise ConfigurationError("the proxy of the environment cannot be used: aiohttp knows http and https proxies only")
 
 
+def _address(proxy: httpx.Proxy | None) -> URL | None:
+    """
+    Give the URL of *proxy* with its user and password, which aiohttp takes from there.
+    """
+    if proxy is None or proxy.auth is None:
+        return None if proxy is None else URL(str(proxy.url))
+    return URL(str(proxy.url)).with_user(proxy.auth[0]).with_password(proxy.auth[1])
+
+
 class _AiohttpTransport(httpx.AsyncBaseTransport):
     cancel_safe = True  # an exchange may be cancelled at any moment and takes no connection along
 
@@ -71,7 +81,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         self._context = context
         self._choose_proxy = choose_proxy
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
-        self._proxies: dict[tuple[str, bytes], URL | None] = {}
+        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}  # whose repr hides the password
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
@@ -89,7 +99,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
-                proxy=self._proxy(request.url),
+                proxy=_address(self._proxy(request.url)),
             )
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
@@ -119,14 +129,10 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return session
 
-    def _proxy(self, url: httpx.URL) -> URL | None:
+    def _proxy(self, url: httpx.URL) -> httpx.Proxy | None:
         origin = url.scheme, url.netloc
         if origin not in self._proxies:
-            proxy = _usable(self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}"))
-            address = None if proxy is None else URL(str(proxy.url))
-            if address is not None and proxy is not None and proxy.auth is not None:
-                address = address.with_user(proxy.auth[0]).with_password(proxy.auth[1])
-            self._proxies[origin] = address
+            self._proxies[origin] = _usable(self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}"))
         return self._proxies[origin]
 
 

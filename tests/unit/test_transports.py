@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from rig.canary import sweep_exception
 from usergroups import ConfigurationError, M3terClient, SmartPMClient
 from usergroups._transports import environment_proxies, tls_context, transport_maker
+from usergroups.transports import aiohttp_transport
 
 URL = "https://api.m3ter.com"
 
@@ -41,6 +43,50 @@ class TestAiohttp:
         *_, last = run.stderr.splitlines()
         assert last.startswith("ModuleNotFoundError: this transport needs aiohttp: install usergroups with its extra")
         assert "During handling" not in run.stderr
+
+    @pytest.mark.parametrize("no_proxy", ["", "internal.example", "api.m3ter.com,live.smartpmtech.com"])
+    @pytest.mark.parametrize("address", ["socks5://user:canary@p", "http://user:canary@[::1", "no url"])
+    def test_f79_proxy_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, address: str, no_proxy: str) -> None:
+        """A proxy that aiohttp cannot use is refused when the transport is made, whatever hosts need none."""
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+
+        with pytest.raises(ConfigurationError, match="the proxy of the environment cannot be used") as caught:
+            aiohttp_transport()
+
+        assert sweep_exception(caught.value) == []
+
+    def test_f79_proxy_that_nothing_goes_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where every host is asked without a proxy, it does not matter what the proxy is."""
+        monkeypatch.setenv("HTTPS_PROXY", "socks5://p")
+        monkeypatch.setenv("NO_PROXY", "*")
+
+        assert isinstance(aiohttp_transport(), httpx.AsyncBaseTransport)
+
+    async def test_f79_proxy_for_http_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy for http, which only a client of this machine needs, is refused when a request would go to it."""
+        monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+
+        async with aiohttp_transport() as transport:
+            with pytest.raises(ConfigurationError, match="aiohttp knows http and https proxies only"):
+                await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:1"))
+
+    @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem"])
+    def test_f79_verify_that_is_no_context(self, verify: Any) -> None:
+        """Certificates are given as a TLS context, and as nothing else."""
+        with pytest.raises(ConfigurationError, match=r"^verify must be of type SSLContext, not"):
+            aiohttp_transport(verify=verify)
+
+    async def test_f74_password_of_the_proxy_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A transport that has been used shows the proxy's password nowhere."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://user:canary@127.0.0.1:1")
+        transport = aiohttp_transport()
+
+        async with transport:
+            with pytest.raises(httpx.ProxyError):
+                await transport.handle_async_request(httpx.Request("GET", URL))
+
+        assert "canary" not in repr(vars(transport))
 
 
 class TestProxy:
