@@ -16,6 +16,7 @@ from usergroups_m3ter_api.api.user_groups.list_user_groups import (
 from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
 from . import _settings
+from ._answers import unexpected
 from ._auth import BearerAuth
 from ._client import Client, build_all
 from ._credentials import ClientCredentials
@@ -26,8 +27,8 @@ from ._http import Channel, Request
 from ._retry import RetryPolicy
 from ._store import TokenStore
 from ._tokens import TokenSource
-from .errors import ConfigurationError
-from .pagination import AsyncPager, Page
+from .errors import ConfigurationError, PaginationError
+from .pagination import AsyncPager, Fetched, Page
 
 __all__ = ["M3terClient", "UserGroup"]
 
@@ -86,6 +87,8 @@ class M3terClient(Client):
         password = setting("api_secret", api_secret, "M3TER_API_SECRET", _settings.header_value)
         if token_store is not None:
             _settings.instance("token_store", token_store, TokenStore)
+            if isinstance(token_store, type):  # which has the methods, too
+                raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         self._channel = Channel(
             base_url=setting("base_url", base_url, "M3TER_BASE_URL", _settings.base_url, default=BASE_URL),
             timeout=timeout,
@@ -136,26 +139,21 @@ class M3terClient(Client):
         if inherited is not None:
             _settings.instance("inherited", inherited, bool)
         if page_size is not None:
-            _settings.count("page_size", page_size, most=LARGEST_PAGE)
+            page_size = _settings.count("page_size", page_size, most=LARGEST_PAGE)
         if next_token is not None:
             next_token = _settings.parameter("next_token", next_token)
         _settings.instance("prefetch", prefetch, bool)
         seconds = _settings.call_timeout(timeout, self._channel.timeout)
 
         request = partial(_page_request, org_id, user_id, inherited, page_size)
-        return AsyncPager(
-            partial(self._page, request, seconds),
-            asked=lambda: self._channel.asked(request(None)),
-            next_token=next_token,
-            prefetch=prefetch,
-        )
+        return AsyncPager(partial(self._page, request, seconds), next_token=next_token, prefetch=prefetch)
 
     async def _page(
         self, request: Callable[[str | None], Request], timeout: float | None, token: str | None
-    ) -> Page[UserGroup]:
-        page = await self._channel.call(partial(request, token), _read, auth=self._auth, timeout=timeout)
-        _log.debug("page fetched: %d user groups", len(page.items))
-        return page
+    ) -> Fetched[UserGroup]:
+        fetched = await self._channel.call(partial(request, token), _read, auth=self._auth, timeout=timeout)
+        _log.debug("page fetched: %d user groups", len(fetched[0].items))
+        return fetched
 
     async def authenticate(self) -> None:
         """
@@ -184,7 +182,13 @@ def _page_request(
     return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
-async def _read(answer: Answer) -> Page[UserGroup]:
+async def _read(answer: Answer) -> Fetched[UserGroup]:
+    page = await _read_page(answer)
+    repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
+    return page, partial(unexpected, answer, repeats, PaginationError)
+
+
+async def _read_page(answer: Answer) -> Page[UserGroup]:
     """
     Read a page, in whichever of its shapes it comes.
 

@@ -1,14 +1,14 @@
 """Lists that arrive a page at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
 import attrs
 
 from . import _settings
-from .errors import PaginationError
+from .errors import UnexpectedResponseError
 
 T = TypeVar("T")
 
@@ -23,6 +23,10 @@ class Page(Generic[T]):
     next_token: str | None = None
 
 
+Fetched = tuple[Page[T], Callable[[], UnexpectedResponseError]]
+"""A page, and what makes the `PaginationError` to raise if its token has been used before."""
+
+
 class AsyncPager(Generic[T]):
     """
     A list that is fetched as it is read: `async for item in pager`.
@@ -34,14 +38,12 @@ class AsyncPager(Generic[T]):
 
     def __init__(
         self,
-        fetch: Callable[[str | None], Awaitable[Page[T]]],
+        fetch: Callable[[str | None], Awaitable[Fetched[T]]],
         *,
-        asked: Callable[[], Mapping[str, str]] = dict,
         next_token: str | None = None,
         prefetch: bool = False,
     ) -> None:
         self._fetch = fetch
-        self._asked = asked
         self._next_token = next_token
         self._prefetch = prefetch
 
@@ -59,12 +61,12 @@ class AsyncPager(Generic[T]):
         """
         seen: set[int] = set()  # hashes: a listing may be long, and a token too
         token = self._next_token
-        coming: asyncio.Future[Page[T]] | None = None
+        coming: asyncio.Future[Fetched[T]] | None = None
         try:
             while True:
                 if token is not None:
                     seen.add(hash(token))
-                page = await (coming or self._fetch(token))
+                page, token_repeats = await (coming or self._fetch(token))
                 token, coming = page.next_token, None
                 repeated = token is not None and hash(token) in seen
                 if self._prefetch and token is not None and not repeated:
@@ -74,13 +76,7 @@ class AsyncPager(Generic[T]):
                 if token is None:
                     return
                 if repeated:
-                    asked = self._asked()
-                    raise PaginationError(
-                        "the page token has been used before in this listing",
-                        json_path="$.nextToken",
-                        method=asked.get("method", ""),
-                        path=asked.get("path", ""),
-                    )
+                    raise token_repeats()
         finally:
             if coming is not None:
                 coming.cancel()
@@ -108,7 +104,7 @@ class AsyncPager(Generic[T]):
         return items[0] if items else None
 
 
-def _notice(page: asyncio.Future[Page[T]]) -> None:
+def _notice(page: asyncio.Future[Fetched[T]]) -> None:
     """
     Look at how a prefetch ended, for the caller may have left, and then nobody else does.
     """

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.clock import FakeClock
-from usergroups import AsyncPager, ConfigurationError, NotFoundError, Outcome, Page, UserGroupsError, sweep
+from usergroups import (
+    AsyncPager,
+    ConfigurationError,
+    NotFoundError,
+    Outcome,
+    Page,
+    PaginationError,
+    UserGroupsError,
+    sweep,
+)
+from usergroups.pagination import Fetched
 
 
 class Calls:
@@ -134,8 +144,8 @@ class TestOutcomes:
     async def test_keys_from_a_pager(self) -> None:
         """A pager is an async iterable of keys like any other, and is closed when the sweep ends early."""
 
-        async def fetch(token: str | None) -> Page[int]:
-            return Page((1, 2, 3), None)
+        async def fetch(token: str | None) -> Fetched[int]:
+            return Page((1, 2, 3), None), PaginationError
 
         async with aclosing(sweep(double, AsyncPager(fetch, prefetch=True), concurrency=1)) as outcomes:
             first = await anext(outcomes)

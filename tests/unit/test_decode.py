@@ -24,7 +24,7 @@ import usergroups_smartpm_api.models
 from usergroups import m3ter, smartpm
 from usergroups._decode import MismatchError, _shape, build, is_array, is_object, parse_json
 from usergroups._exchange import Answer
-from usergroups.m3ter import _read as read_page
+from usergroups.m3ter import _read_page as read_page
 from usergroups.smartpm import _read as read_group
 from usergroups_m3ter_api.models import Error, UserGroupPage
 

@@ -400,7 +400,7 @@ async def test_f62_tokens_of_100_000_pages_take_little_memory() -> None:
     async def fetch(token: str | None) -> Any:
         number = next(numbers, None)
         page.next_token = None if number is None else f"{'opaque' * 20}{number}"
-        return page
+        return page, PaginationError
 
     pages = 0
     tracemalloc.start()
