@@ -4,10 +4,12 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
+from functools import cache
+from html.entities import codepoint2name
 
 import httpx
 
-from ._decode import MismatchError, is_object
+from ._decode import MismatchError, is_array, is_object
 from ._exchange import Answer
 from ._retry import retry_after
 from .errors import (
@@ -87,7 +89,7 @@ def unexpected(
     answer: Answer, mismatch: MismatchError, kind: type[UnexpectedResponseError] = UnexpectedResponseError
 ) -> UnexpectedResponseError:
     """
-    Make the error of an answer that is not what the specification allows.
+    Make the error of an answer that is not what the specification allows: a *kind*.
     """
     hide = _hider(answer.request)
     return kind(
@@ -124,10 +126,18 @@ def _words(text: str) -> str:
     """
     try:
         document: object = json.loads(text)
+        found = [document.get(name) for name in _WORDS] if is_object(document) else [document]
+        words = next((words for words in found if isinstance(words, str) and words.strip()), "")
+        return words or (text if _holds_words(document) else "")
     except (ValueError, RecursionError):
         return "" if text.lstrip().startswith("<") else text
-    found = [document.get(name) for name in _WORDS] if is_object(document) else [document]
-    return next((words for words in found if isinstance(words, str) and words.strip()), "")
+
+
+def _holds_words(document: object) -> bool:
+    if isinstance(document, str):
+        return bool(document.strip())
+    inner = document.values() if is_object(document) else document if is_array(document) else ()
+    return any(map(_holds_words, inner))
 
 
 class _Hider:
@@ -137,16 +147,27 @@ class _Hider:
 
     def __init__(self, secrets: list[str]) -> None:
         long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
-        quoted = {json.dumps(secret)[1:-1] for secret in long}
-        forms = long | quoted | {form.replace("/", r"\/") for form in quoted}
-        first = sorted(forms, key=len, reverse=True)  # for one may be the beginning of another
-        self._pattern = re.compile("|".join(map(re.escape, first))) if first else None
+        first = sorted(long, key=len, reverse=True)  # for one may be the beginning of another
+        spelt = ("".join(map(_spellings, secret)) for secret in first)
+        self._pattern = re.compile("|".join(spelt)) if first else None
 
     def __repr__(self) -> str:
         return "_Hider()"
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(_HIDDEN, text) if self._pattern else text
+
+
+@cache
+def _spellings(character: str) -> str:
+    """
+    Give the pattern of *character* as it is, and as JSON, a URL or HTML may have it.
+    """
+    if character.isalnum():
+        return character
+    code, plain = ord(character), re.escape(character)
+    name = codepoint2name.get(code, "apos")
+    return rf"(?:\\?{plain}|(?i:\\u00{code:02x}|%{code:02x}|&(?:#0*{code}|#x0*{code:x}|{name});))"
 
 
 def _hider(request: httpx.Request) -> _Hider:

@@ -82,7 +82,7 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
         unknown = any(getattr(one, "verify_code", 0) in _UNKNOWN_ISSUER for one in certificate)
         hint = "SSL_CERT_FILE names certificates to trust" if unknown else ""
         return attrs.evolve(fault, reason=reason, retryable=False, hint=hint)
-    if tls := _of(ssl.SSLError, causes):
+    if not fault.timed_out and (tls := _of(ssl.SSLError, causes)):  # who waits does so below an SSLWantReadError
         return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
     if name := _of(socket.gaierror, causes):
         return attrs.evolve(fault, reason=f"the host name was not found: {_said('strerror', name)}")

@@ -1,8 +1,11 @@
 """What an answer that says no, or is not as specified, becomes for the caller."""
 
+import html
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import quote
 
 import httpx
 import hypothesis
@@ -133,7 +136,15 @@ def test_query_is_not_shown() -> None:
         pytest.param(500, b"", ServerError, "Internal Server Error", id="500 with nothing"),
         pytest.param(500, b" \n", ServerError, "Internal Server Error", id="500 with white space"),
         pytest.param(400, '{"message": "cut o', BadRequestError, '{"message": "cut o', id="400 with cut JSON"),
-        pytest.param(400, ["no"], BadRequestError, "Bad Request", id="400 with a list"),
+        pytest.param(400, ["no"], BadRequestError, '["no"]', id="400 with a list"),
+        pytest.param(400, [[], [None]], BadRequestError, "Bad Request", id="400 with a list of nothing"),
+        pytest.param(
+            400,
+            {"error": {"message": "no"}},
+            BadRequestError,
+            '{"error": {"message": "no"}}',
+            id="400 with words within",
+        ),
         pytest.param(400, None, BadRequestError, "Bad Request", id="400 with null"),
         pytest.param(400, {"code": 5}, BadRequestError, "Bad Request", id="400 without words"),
         pytest.param(400, b'"no such thing"', BadRequestError, "no such thing", id="400 with JSON text"),
@@ -165,7 +176,8 @@ def test_f47_words(status: int, body: object, kind: type[APIStatusError], messag
         pytest.param({"message": None, "error": "e"}, "e", id="a message that is null"),
         pytest.param({"message": " ", "error": "e"}, "e", id="a message that is blank"),
         pytest.param({"message": {"a": 1}, "error": "e"}, "e", id="a message that is no text"),
-        pytest.param({"message": ["m"]}, "Bad Request", id="no text at all"),
+        pytest.param({"message": ["m"]}, '{"message": ["m"]}', id="only text within"),
+        pytest.param({"message": [1], "error": " "}, "Bad Request", id="no text at all"),
     ],
 )
 def test_f47_first_words_are_taken(document: object, message: str) -> None:
@@ -306,6 +318,7 @@ SECRET_SENT = [
     pytest.param({"x-api-key": "canary-key"}, "canary-key", id="an API key"),
     pytest.param({"x-api-key": "canary key with spaces"}, "canary key with spaces", id="an API key with spaces"),
     pytest.param({"x-api-key": r'canary"/\key'}, r'canary"/\key', id="an API key with signs"),
+    pytest.param({"x-api-key": "canary<&>'%+/=key"}, "canary<&>'%+/=key", id="an API key with more signs"),
     pytest.param({"authorization": f"Basic {basic('user', 'canary-secret')}"}, "canary-secret", id="an API secret"),
     pytest.param({"authorization": f"Basic {basic('user', 'canary:secret')}"}, "canary:secret", id="one with a colon"),
     pytest.param({"authorization": f"Basic {basic('canary-user', 'x')}"}, "canary-user", id="a key's id"),
@@ -356,6 +369,30 @@ def test_f74_secret_in_json_is_hidden_however_it_is_written(write: object) -> No
 
     assert error.message == "Unknown key ***"
     assert error.body == '{"message": "Unknown key ***"}'
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(html.escape, id="HTML"),
+        pytest.param(
+            lambda text: "".join(f"&#{ord(c):03};" if c in "<>&'+/" else c for c in text), id="HTML's numbers"
+        ),
+        pytest.param(lambda text: text.replace("'", "&apos;").replace("/", "&#x2F;"), id="HTML's names"),
+        pytest.param(lambda text: quote(text, safe=""), id="a URL"),
+        pytest.param(lambda text: quote(text, safe="").lower(), id="a URL in lower case"),
+        pytest.param(lambda text: "".join(rf"\u00{ord(c):02X}" if c in "<>&'+" else c for c in text), id="JSON"),
+    ],
+)
+@pytest.mark.parametrize("document", ["<p>no {}</p>", '{{"trace": ["no {}"]}}', "no {}"], ids=["page", "json", "text"])
+def test_f74_secret_is_hidden_however_it_is_encoded(write: Callable[[str], str], document: str) -> None:
+    """A secret with signs in it is hidden wherever the provider puts it, as HTML, URLs and JSON spell such signs."""
+    secret = "canary<1>&'2'+/3"
+
+    error = status_error(answer(401, document.format(write(secret)), sent={"x-api-key": secret}))
+
+    assert error.body == document.format("***")
+    assert "canary" not in f"{error} {vars(error)}"
 
 
 def test_f74_secret_in_words_is_hidden_however_it_is_escaped() -> None:

@@ -257,6 +257,14 @@ def test_f26_tls_that_fails_otherwise() -> None:
     assert fault == Fault(reason=f"TLS failed: {caught.value.reason}")
 
 
+def test_f29_time_that_runs_out_over_tls_is_no_failure_of_tls() -> None:
+    """Whoever waits for more over TLS does so because TLS wants to read: that is no reason for anything."""
+    fault = fault_of(caused(httpx.ReadTimeout("canary"), ssl.SSLWantReadError(2, "canary")))
+
+    assert fault == fault_of(httpx.ReadTimeout("canary"))
+    assert fault.timed_out
+
+
 @pytest.mark.parametrize(
     ("cause", "fault"),
     [
