@@ -7,8 +7,10 @@ from typing import NoReturn, TypeGuard
 import attrs
 
 from ._decode import MismatchError, is_object, parse_json
-from ._settings import Secret, hide, positive
+from ._settings import Secret, hide, number, positive
+from .errors import ConfigurationError
 
+_LONGEST_LIFE = 365.0 * 86_400.0  # seconds; nothing is taken for good
 _USUAL_LIFE = 600.0  # seconds, where the endpoint does not say (RFC 6749, 5.1 leaves it open)
 _LONGEST_TOKEN = 16 * 1024  # characters; a header that is longer is refused by most servers
 
@@ -20,13 +22,20 @@ def _hidden(access_token: str) -> str:
 @attrs.frozen
 class Token:
     """
-    An access token, and the seconds it had left when it was made or loaded.
+    An access token, and the seconds it had left when it was made or loaded: none, if it has ended.
 
     It cannot be pickled, for a pickle would show it: store its two fields on purpose instead.
+
+    Raises `ConfigurationError` for a token that no header can carry, and seconds that are no number.
     """
 
     access_token: str = attrs.field(repr=False, converter=_hidden)
     expires_in: float
+
+    def __attrs_post_init__(self) -> None:
+        if not is_usable(self.access_token):
+            raise ConfigurationError("access_token must be visible ASCII text of at most 16 KiB")
+        number("expires_in", self.expires_in)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled: store its access_token and expires_in instead")
@@ -91,4 +100,4 @@ def _life(value: object) -> float | None:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?", value):
         return None
     life = float(value) if isinstance(value, str) else value
-    return float(life) if isinstance(life, int | float) and positive(life) else None
+    return min(float(life), _LONGEST_LIFE) if isinstance(life, int | float) and positive(life) else None

@@ -133,15 +133,23 @@ def fits_a_url(value: str) -> bool:
         return False
 
 
+def number(name: str, value: object) -> float:
+    """
+    Check that *value* is a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigurationError(f"{name} must be a number, not {type(value).__name__}")
+    return value
+
+
 def seconds(name: str, value: object) -> float:
     """
     Check that *value* is a positive, finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigurationError(f"{name} must be a number, not {type(value).__name__}")
-    if not positive(value):
+    checked = number(name, value)
+    if not positive(checked):
         raise ConfigurationError(f"{name} must be greater than 0 and finite")
-    return float(value)
+    return float(checked)
 
 
 def positive(value: object) -> bool:

@@ -1,14 +1,17 @@
 """A place where several clients keep one token, and the care that is taken with it."""
 
+from asyncio import timeout
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from logging import getLogger
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
-from ._oauth import Token, is_usable
+from ._oauth import Token
 from ._settings import positive
 
 _log = getLogger("usergroups")
+
+_PATIENCE = 10.0  # seconds for a store to do one thing, but for its lock
 
 
 @runtime_checkable
@@ -40,7 +43,7 @@ class TokenStore(Protocol):
 
 class CarefulStore:
     """
-    A `TokenStore`, or none, that never fails.
+    A `TokenStore`, or none, that never fails, and keeps nobody waiting for long but by its lock.
 
     What goes wrong in it is logged, and then it is as if there were none.
     """
@@ -53,53 +56,52 @@ class CarefulStore:
         """
         Hold the store's lock, if it can be had.
         """
-        lock = None
-        if self._store is not None:
-            try:
-                lock = self._store.exclusive()
-                await lock.__aenter__()
-            except Exception as error:  # noqa: BLE001  # it is the user's code
-                _complain("lock", error)
-                lock = None
-        try:
+        async with AsyncExitStack() as held:
+            if self._store is not None:
+                async with _care("lock", patience=None):  # another fetch, which has its own time, may hold it
+                    lock = self._store.exclusive()
+                    await lock.__aenter__()
+                    held.push_async_callback(_unlock, lock)
             yield
-        finally:
-            if lock is not None:
-                try:
-                    await lock.__aexit__(None, None, None)
-                except Exception as error:  # noqa: BLE001  # it is the user's code
-                    _complain("unlock", error)
 
     async def load(self) -> Token | None:
         """
         Give the token that is kept, if it is one that can be used.
         """
-        if self._store is None:
-            return None
-        try:
-            token = await self._store.load()
-        except Exception as error:  # noqa: BLE001  # it is the user's code
-            _complain("load", error)
-            return None
-        if token is not None and not _is_good(token):
-            _log.warning("the token store gave something that is no usable token")
-            return None
-        return token
+        token: object = None
+        if self._store is not None:
+            async with _care("load"):
+                token = await self._store.load()
+        if token is None or _is_good(token):
+            return token
+        _log.warning("the token store gave something that is no usable token")
+        return None
 
     async def save(self, token: Token) -> None:
         """
         Keep *token*, if that can be done.
         """
         if self._store is not None:
-            try:
+            async with _care("save"):
                 await self._store.save(token)
-            except Exception as error:  # noqa: BLE001  # it is the user's code
-                _complain("save", error)
 
 
-def _complain(deed: str, error: Exception) -> None:
-    _log.warning("the token store failed to %s (%s); going on without it", deed, type(error).__name__)
+async def _unlock(lock: AbstractAsyncContextManager[None]) -> None:
+    async with _care("unlock"):
+        await lock.__aexit__(None, None, None)
 
 
-def _is_good(token: object) -> bool:
-    return isinstance(token, Token) and is_usable(token.access_token) and positive(token.expires_in)
+@asynccontextmanager
+async def _care(deed: str, *, patience: float | None = _PATIENCE) -> AsyncGenerator[None, None]:
+    """
+    Let the store do *deed* within *patience* seconds, and log that it failed if it did.
+    """
+    try:
+        async with timeout(patience):
+            yield
+    except Exception as error:  # noqa: BLE001  # it is the user's code
+        _log.warning("the token store failed to %s (%s); going on without it", deed, type(error).__name__)
+
+
+def _is_good(token: object) -> TypeGuard[Token]:
+    return isinstance(token, Token) and positive(token.expires_in)
