@@ -57,10 +57,11 @@ class BearerAuth:
             return outcome
         if isinstance(other, Failure):
             return other
-        with self._source.trial():
-            outcome = await send({"Authorization": bearer_header(other.token)})
-        if self._refused(outcome) and self._source.is_good(other.token):
-            self._source.replacing_did_not_help()
+        outcome = await send({"Authorization": bearer_header(other.token)})
+        if self._refused(outcome):
+            self._source.replacing_did_not_help(other.token)
+        elif isinstance(outcome, Answer) and outcome.is_success:
+            self._source.replacing_helped(other.token)
         return outcome
 
     def _refused(self, outcome: Answer | Fault) -> bool:

@@ -37,7 +37,7 @@ class ClientCredentials:
             once=background,
             limit=_LARGEST_ANSWER,
             urgent=True,
-            on_asked=lambda answer, until: on_asked(self._failure(answer), until),
+            on_asked=lambda answer, wait: on_asked(self._failure(answer), wait),
         )
         if isinstance(outcome, Fault):
             return Failure(error=self._channel.error_of(outcome, self._request))
@@ -60,6 +60,6 @@ class ClientCredentials:
         status = answer.status_code
         refused = 400 <= status < 500 and status != 429
         kind = AuthenticationError if refused or unusable else error_class(status)
-        hint = unusable or (self._hint if refused else "")
+        hint = unusable or (self._hint if status in _REFUSALS else "check base_url" if status == 404 else "")
         error = status_error(answer, kind=kind, hint=hint, body=not unusable)
-        return Failure(error=error, refused=status in _REFUSALS, asked=None if refused else error.retry_after)
+        return Failure(error=error, refused=status in _REFUSALS, asked=error.retry_after)

@@ -56,7 +56,8 @@ class Fetch(Protocol):
     """
     Ask the token endpoint: once if *background*, else as often as the retry policy allows.
 
-    *on_asked* hears when the endpoint asks to wait, and until when.
+    *on_asked* hears when the endpoint asks to wait, and how long that will be: no part of the time
+    until *deadline*.
     """
 
     def __call__(
@@ -71,6 +72,7 @@ class Flight:
 
     def __init__(self, *, background: bool) -> None:
         self.background = background
+        self.scope = asyncio.timeout(None)
         self.loop = asyncio.get_running_loop()
         self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
 
@@ -84,6 +86,14 @@ class Flight:
             return await waiter
         finally:
             self._waiters.pop(waiter, None)
+
+    def pause(self, seconds: float) -> None:
+        """
+        Wait for so many *seconds*, which are no part of the time for the fetch.
+        """
+        ends_at = self.scope.when()
+        if ends_at is not None:
+            self.scope.reschedule(ends_at + seconds)
 
     def turn_away(self, failure: Failure, until: float) -> None:
         """

@@ -210,7 +210,7 @@ class Channel:
         """
         built: httpx.Request | None = None
 
-        async def attempt() -> Answer | Fault:
+        async def attempt(deadline: float) -> Answer | Fault:
             nonlocal built
             station = self._here()
             await station.pacer.enter(first=urgent)

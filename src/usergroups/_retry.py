@@ -125,7 +125,7 @@ def worth_retrying(outcome: Answer | Fault) -> bool:
 
 
 async def retrying(
-    attempt: Callable[[], Awaitable[Answer | Fault]],
+    attempt: Callable[[float], Awaitable[Answer | Fault]],
     *,
     policy: RetryPolicy,
     budget: Budget | None,
@@ -137,13 +137,14 @@ async def retrying(
     """
     Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
 
-    The last outcome is given. A wait that would end after *deadline* (on the ambient clock) is not
-    begun. *on_asked* hears of each wait that the server asked for, and when it will end. A request
-    that went out on a stale connection is repeated at once, up to *most_stale* times.
+    The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which
+    each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
+    for, and how long it is: it is then no part of the time until *deadline*. A request that went out
+    on a stale connection is repeated at once, up to *most_stale* times.
     """
     made = stale = 0
     while True:
-        outcome = await attempt()
+        outcome = await attempt(deadline)
         if isinstance(outcome, Fault) and outcome.stale and stale < most_stale:
             stale += 1
             continue
@@ -154,11 +155,11 @@ async def retrying(
             return outcome
         asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
         wait = policy.delay(made, asked=asked, roll=ambient.random())
-        now = ambient.clock()
-        if wait is None or now + wait >= deadline or (budget is not None and not budget.take()):
+        if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
+            on_asked(outcome, wait)
+            deadline += wait
+        if wait is None or ambient.clock() + wait >= deadline or (budget is not None and not budget.take()):
             return outcome
-        if asked and on_asked is not None and isinstance(outcome, Answer):
-            on_asked(outcome, now + wait)
         reason = outcome.reason if isinstance(outcome, Fault) else f"status {outcome.status_code}"
         _log.debug("attempt %d failed (%s); the next one is in %.3f s", made, reason, wait)
         await ambient.sleep(wait)

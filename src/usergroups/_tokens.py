@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from logging import getLogger
 from typing import Any
 
@@ -24,7 +24,7 @@ _LONGEST_AHEAD = 300.0  # ... and at most this many seconds of it
 _SHORTEST_AHEAD = 2.0  # seconds; a shorter life is too short for a background refresh
 _BACKGROUND_PAUSE = 5.0  # seconds from one background try to the next
 _REFUSAL_REMEMBERED = 30.0  # seconds in which refused credentials are not tried again
-_LONGEST_PAUSE = 3600.0  # seconds for which a Retry-After is remembered, lest a wrong one be for ever
+_LONGEST_PAUSE = 86_400.0  # seconds for which a Retry-After is remembered, lest a wrong one be for ever
 _REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did not help
 _USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
 
@@ -34,25 +34,28 @@ class _Held:
     token: Token
     refresh_at: float
     ends_at: float
+    replaceable_at: float  # before, it is not known whether replacing the one before it was of any use
 
 
 @attrs.frozen
 class _Pause:
     """
-    Until when the endpoint is left alone. A *final* one turns every caller away.
+    Until when the endpoint is left alone, and why. Before *open_at* nobody waits for that.
     """
 
     failure: Failure
     until: float
-    final: bool
+    open_at: float
 
     def failure_at(self, now: float) -> Failure:
         """
         Give what those get who are turned away at *now*.
         """
-        if self.final:
+        if self.failure.refused:
             return self.failure
-        told: dict[str, Any] = {**vars(self.failure.error), "retry_after": self.until - now}
+        left = self.until - now
+        hint = f"it is not asked again for {left:.0f} s"
+        told: dict[str, Any] = {**vars(self.failure.error), "retry_after": left, "hint": hint}
         return Failure(error=RateLimitedError(**told))
 
 
@@ -94,7 +97,6 @@ class TokenSource:
         self._pause: _Pause | None = None
         self._next_background = -math.inf
         self._next_replacement = -math.inf
-        self._trials: dict[asyncio.AbstractEventLoop, set[asyncio.Event]] = {}
 
     async def get(self, deadline: float) -> Grant | Failure:
         """
@@ -110,21 +112,15 @@ class TokenSource:
 
     async def replace(self, refused: Token, deadline: float) -> Grant | Failure | None:
         """
-        Give another token than *refused*, or None where replacing has just been of no use.
-
-        While it is not known yet whether it was of any, wait until it is.
+        Give another token than *refused*, or None where replacing has just been of no use, or may yet prove so.
         """
-        while True:
-            held, now = self._held, self._ambient.clock()
-            if held is not None and now < held.ends_at:  # else a new one is due anyway
-                if held.token.access_token != refused.access_token:
-                    return Grant(token=held.token, fresh=False)
-                if now < self._next_replacement:
-                    return None
-                if trials := self._trials.get(asyncio.get_running_loop()):
-                    await next(iter(trials)).wait()
-                    continue
-            return await self._join(deadline, refused)
+        held, now = self._held, self._ambient.clock()
+        if held is not None and now < held.ends_at:  # else a new one is due anyway
+            if held.token.access_token != refused.access_token:
+                return Grant(token=held.token, fresh=False)
+            if now < max(held.replaceable_at, self._next_replacement):
+                return None
+        return await self._join(deadline, refused)
 
     def is_good(self, token: Token) -> bool:
         """
@@ -134,27 +130,19 @@ class TokenSource:
         same = held is not None and held.token.access_token == token.access_token
         return held is not None and same and self._ambient.clock() < held.ends_at
 
-    @contextmanager
-    def trial(self) -> Generator[None, None, None]:
+    def replacing_helped(self, token: Token) -> None:
         """
-        Send the request whose token was replaced again: until it has ended, no token is replaced in this loop.
+        Hear that the API took *token*, which was new: once refused, it may be replaced too.
         """
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        trials = self._trials.setdefault(loop, set())
-        trials.add(ended)
-        try:
-            yield
-        finally:
-            trials.discard(ended)
-            ended.set()
-            if not trials:
-                self._trials.pop(loop, None)
+        if self._held is not None and self.is_good(token):
+            self._held = attrs.evolve(self._held, replaceable_at=-math.inf)
 
-    def replacing_did_not_help(self) -> None:
+    def replacing_did_not_help(self, token: Token) -> None:
         """
-        Hear that the API refused the new token too: for a minute nothing is replaced.
+        Hear that the API refused *token* too, which was new: for a minute nothing is replaced.
         """
-        self._next_replacement = self._ambient.clock() + _REPLACEMENT_PAUSE
+        if self.is_good(token):
+            self._next_replacement = self._ambient.clock() + _REPLACEMENT_PAUSE
 
     async def aclose(self) -> None:
         """
@@ -197,11 +185,13 @@ class TokenSource:
         pause, now = self._pause, self._ambient.clock()
         if pause is None or now >= pause.until:
             return None
-        if not pause.final and pause.until <= deadline and pause.until - now <= self._longest_wait:
-            return None
-        return pause.failure_at(now)
+        return None if now >= pause.open_at and deadline >= pause.until else pause.failure_at(now)
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
+        for task, ended in list(self._tasks.items()):
+            if ended.loop.is_closed():  # before its fetch could end
+                self._flights.pop(ended.loop, None)
+                del self._tasks[task]
         flight = self._flights[asyncio.get_running_loop()] = Flight(background=background)
         task = asyncio.create_task(self._fly(flight, refused))
         self._tasks[task] = flight
@@ -213,7 +203,8 @@ class TokenSource:
         try:
             now = self._ambient.clock()
             ends_at = self._timeout + (now if self._pause is None else max(now, self._pause.until))
-            async with asyncio.timeout(ends_at - now):
+            flight.scope = asyncio.timeout(ends_at - now)
+            async with flight.scope:
                 await self._obtain(flight, refused, ends_at)
         except TimeoutError:
             cut_short = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
@@ -233,17 +224,20 @@ class TokenSource:
         Land *flight* with what comes of the store or the endpoint; nobody waits for the store after that.
         """
         clock = self._ambient.clock
+        if self._pause is not None:
+            await self._ambient.sleep(self._pause.until - clock())
+            self._pause = None
         async with self._store.exclusive():
             found = await self._store.load()
             if found is not None and self._is_news(found, refused):
-                self._keep(found, clock(), "loaded")
+                self._keep(found, clock(), "loaded", replaced=refused is not None)
                 self._land(flight, Grant(token=found, fresh=False))
                 return
             outcome = await self._ask(flight, deadline)
             if isinstance(outcome, Failure):
                 self._land(flight, outcome)
                 return
-            self._keep(outcome.token, outcome.sent_at, "fetched")
+            self._keep(outcome.token, outcome.sent_at, "fetched", replaced=refused is not None)
             self._land(flight, Grant(token=outcome.token, fresh=True))
             left = outcome.sent_at + outcome.token.expires_in - clock()
             if left > 0:
@@ -262,28 +256,33 @@ class TokenSource:
         return outlasts and found.access_token != held.token.access_token
 
     async def _ask(self, flight: Flight, deadline: float) -> Fetched | Failure:
-        clock = self._ambient.clock
-        if self._pause is not None:
-            await self._ambient.sleep(self._pause.until - clock())
-            self._pause = None
-
-        def on_asked(failure: Failure, until: float) -> None:
-            self._pause = _Pause(failure, until, final=False)
-            flight.turn_away(self._pause.failure_at(clock()), until)
+        def on_asked(failure: Failure, wait: float) -> None:
+            flight.pause(wait)
+            pause = self._leave_alone(failure)
+            flight.turn_away(pause.failure_at(self._ambient.clock()), pause.until)
 
         outcome = await self._fetch(background=flight.background, deadline=deadline, on_asked=on_asked)
-        if isinstance(outcome, Failure):
-            if outcome.refused:
-                self._pause = _Pause(outcome, clock() + _REFUSAL_REMEMBERED, final=True)
-            elif outcome.asked:
-                self._pause = _Pause(outcome, clock() + min(outcome.asked, _LONGEST_PAUSE), final=False)
+        if isinstance(outcome, Failure) and (outcome.refused or outcome.asked):
+            self._leave_alone(outcome)
         return outcome
 
-    def _keep(self, token: Token, since: float, how: str) -> None:
+    def _leave_alone(self, failure: Failure) -> _Pause:
+        """
+        Ask nothing for as long as the endpoint wants, and for a while where it refused the credentials.
+        """
+        now, asked = self._ambient.clock(), min(failure.asked or 0.0, _LONGEST_PAUSE)
+        if failure.refused:
+            self._pause = _Pause(failure, now + max(asked, _REFUSAL_REMEMBERED), open_at=math.inf)
+        else:
+            self._pause = _Pause(failure, now + asked, open_at=now + max(0.0, asked - self._longest_wait))
+        return self._pause
+
+    def _keep(self, token: Token, since: float, how: str, *, replaced: bool) -> None:
         life = token.expires_in
         ends_at = since + life - min(_LONGEST_MARGIN, life * _MARGIN)
         ahead = min(_LONGEST_AHEAD, life * _AHEAD)
         refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
-        self._held = _Held(token, refresh_at, ends_at)
+        replaceable_at = self._ambient.clock() + _REPLACEMENT_PAUSE if replaced else -math.inf
+        self._held = _Held(token, refresh_at, ends_at, replaceable_at)
         self._pause = None
         _log.debug("access token %s; it lives %.0f s", how, life)

@@ -414,12 +414,20 @@ class TestAnswers:
     async def test_f56_repeated_token(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
         """A token that comes round again ends the listing with an error that says what was asked."""
         give_page(httpx_mock, "1", next_token="A")
-        give_page(httpx_mock, "2", next_token="A")
+        httpx_mock.add_response(
+            method="GET", json={"data": [{"id": "2"}], "nextToken": "A"}, headers={"x-request-id": "r-2"}
+        )
 
         with watch.raises(PaginationError) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert (caught.value.method, caught.value.path) == ("GET", PATH)
+        error = caught.value
+        assert str(error) == (
+            f"GET {PATH} answered 200 OK, but not as specified:"
+            " the page token has been used before in this listing (at $.nextToken)"
+        )
+        assert (error.json_path, error.status_code, error.request_id) == ("$.nextToken", 200, "r-2")
+        assert error.body == '{"data":[{"id":"2"}],"nextToken":"A"}'
         assert requests(httpx_mock, "GET") == 2
 
     async def test_f59_resuming(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
@@ -634,6 +642,7 @@ class TestToken:
             await m3ter.authenticate()
 
         assert type(caught.value) is kind
+        assert caught.value.hint.endswith("check base_url") == (status_code <= 404)
         assert requests(httpx_mock, "POST") == len(httpx_mock.get_requests()) == attempts
 
     async def test_f10_retry_after_of_the_token_endpoint(
@@ -651,7 +660,7 @@ class TestToken:
             await m3ter.list_user_groups("u-1", timeout=19.0).collect()
         await clock.advance(20.5)
 
-        assert caught.value.retry_after == pytest.approx(20.25)  # with the jitter of the wait under way
+        assert caught.value.retry_after == pytest.approx(20.0)
         assert await patient == []
         assert requests(httpx_mock, "POST") == 2
 
@@ -844,6 +853,11 @@ class TestTokenStore:
         """What lacks the methods of a store is refused when the client is made."""
         with pytest.raises(ConfigurationError, match="token_store must be of type TokenStore"):
             M3terClient(org_id="o", api_key="k", api_secret="s", token_store=store)  # type: ignore[arg-type]
+
+    def test_class_of_stores_is_no_store(self) -> None:
+        """Forgetting to make the store is found out at once."""
+        with pytest.raises(ConfigurationError, match="token_store must be a TokenStore, not a class"):
+            M3terClient(org_id="o", api_key="k", api_secret="s", token_store=Shelf)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("token")

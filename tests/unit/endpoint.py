@@ -32,6 +32,7 @@ class Endpoint:
         self.failure: Failure | None = None
         self.same_token = False
         self.retry_after: float | None = None
+        self.spread = 0.0
         self.asked_at: list[float] = []
         self.deadlines: list[float] = []
         self.background: list[bool] = []
@@ -50,8 +51,8 @@ class Endpoint:
         self.deadlines.append(deadline)
         if self.retry_after is not None:
             self.asked_at.append(self._clock())
-            on_asked(failing(RateLimitedError), self._clock() + self.retry_after)
-            await self._clock.sleep(self.retry_after)
+            on_asked(failing(RateLimitedError, asked=self.retry_after), self.retry_after + self.spread)
+            await self._clock.sleep(self.retry_after + self.spread)
             self.retry_after = None
         sent_at = self._clock()
         self.asked_at.append(sent_at)

@@ -382,7 +382,7 @@ class TestRate:
 
     @pytest.mark.parametrize("per_second", [0.5, 1.0, 2.5, 50.0, 333.3, 20_000.0])
     async def test_no_second_holds_more_than_the_rate(self, clock: FakeClock, per_second: float) -> None:
-        """No window of a second holds more starts than the rate, with bursts and stalls in between, nor fewer by much."""
+        """No window of a second holds more starts than the rate, in spite of bursts and stalls, nor many fewer."""
         dice = random.Random(per_second)
 
         async def sleep_late(seconds: float) -> None:

@@ -342,11 +342,13 @@ class Surroundings:
         self.now = 1000.0
         self.slept: list[float] = []
         self.made = 0
+        self.deadline = 0.0
         self.asked: list[tuple[int, float]] = []
         self._outcomes = outcomes
 
-    async def attempt(self) -> Answer | Fault:
+    async def attempt(self, deadline: float) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
+        self.deadline = deadline
         outcome = self._outcomes[min(self.made, len(self._outcomes) - 1)]
         self.made += 1
         return outcome
@@ -356,9 +358,9 @@ class Surroundings:
         self.slept.append(seconds)
         self.now += seconds
 
-    def on_asked(self, answer: Answer, until: float) -> None:
+    def on_asked(self, answer: Answer, wait: float) -> None:
         """Keep what was heard."""
-        self.asked.append((answer.status_code, until))
+        self.asked.append((answer.status_code, wait))
 
     async def retry(
         self,
@@ -539,7 +541,7 @@ class TestRetrying:
         assert (around.made, around.slept) == (5, [0.25])
 
     async def test_those_who_ask_hear_of_waits_that_the_server_asks_for(self) -> None:
-        """A wait that the server asks for is told, with its end; our own waits are not."""
+        """A wait that the server asks for is told, with its length; our own waits are not."""
         around = Surroundings(
             answer(503), answer(429, retry_after="2"), LOST, answer(503, retry_after="0"), answer(200)
         )
@@ -547,7 +549,18 @@ class TestRetrying:
         await around.retry(RetryPolicy(attempts=9), on_asked=around.on_asked)
 
         assert around.slept == [0.25, 2.25, 1.0, 2.0]
-        assert around.asked == [(429, 1002.5)]
+        assert around.asked == [(429, 2.25)]
+
+    async def test_wait_that_someone_hears_of_is_no_part_of_the_time(self) -> None:
+        """Where someone hears of the waits that the server asks for, these put the deadline off; our own do not."""
+        around = Surroundings(answer(503), answer(429, retry_after="20"), answer(200))
+
+        outcome = await around.retry(deadline=1005.0, on_asked=around.on_asked)
+
+        assert isinstance(outcome, Answer)
+        assert outcome.is_success
+        assert around.slept == [0.25, 20.25]
+        assert around.deadline == 1005.0 + 20.25
 
     async def test_wait_that_nobody_listens_for(self) -> None:
         """A wait that the server asks for is kept where nobody asked to hear of it."""

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from usergroups import (
     Token,
 )
 from usergroups._ambient import Ambient
-from usergroups._flight import Grant
+from usergroups._flight import Failure, Fetched, Grant
 from usergroups._tokens import TokenSource
 
 
@@ -585,7 +586,7 @@ class TestPaused:
         assert at_once == "RateLimitedError"
         assert await waiting == "token-2"
 
-    async def test_f10_wait_without_end_is_forgotten_after_an_hour(
+    async def test_f10_wait_without_end_is_forgotten_after_a_day(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
     ) -> None:
         """A Retry-After that must be a mistake does not keep a client from tokens until it is restarted."""
@@ -593,7 +594,7 @@ class TestPaused:
         await source.get(FOREVER)
         endpoint.failure = None
 
-        await clock.advance(3539.0)
+        await clock.advance(86_400.0 - 61.0)
         before = await name(source.get(FOREVER))
         await clock.advance(61.0)
         after = await name(source.get(FOREVER))
@@ -629,6 +630,55 @@ class TestPaused:
         assert isinstance(too_late, RateLimitedError)
         assert [await patient, await in_time] == ["token-2", "token-2"]
         assert endpoint.requests == 2
+
+    async def test_f10_asked_for_longer_than_the_fetch_may_take(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A Retry-After in the middle of a fetch is no part of its own time: who can wait is served afterwards."""
+        endpoint.retry_after, endpoint.takes = 20.0, 9.0
+        source = source_of(endpoint, clock, timeout=10.0)
+
+        waiting = asyncio.create_task(name(source.get(clock() + 30.0)))
+        await clock.advance(29.0)
+
+        assert await waiting == "token-2"
+
+    async def test_f10_spread_of_the_wait_shuts_nobody_out(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """That the wait is a little longer than was asked for turns nobody away who has the time that was asked for."""
+        endpoint.retry_after, endpoint.spread = 60.0, 0.5  # the longest that is waited for
+        source = source_of(endpoint, clock, timeout=100.0)
+        first = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.settle()
+
+        second = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(60.5)
+
+        assert [await first, await second] == ["token-2", "token-2"]
+
+    async def test_f10_those_turned_away_hear_for_how_long(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """The error says that the endpoint is left alone, and for how long."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        await source.get(FOREVER)
+        await clock.advance(5.0)
+
+        caught = await error(source.get(clock() + 1.0))
+
+        assert str(caught).endswith("; it is not asked again for 15 s")
+
+    async def test_f09_f10_refusal_that_asks_for_more_is_remembered_for_as_long(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Refused credentials with a Retry-After above 30 s are not tried again before its end."""
+        endpoint.failure = failing(AuthenticationError, refused=True, asked=120.0)
+        await source.get(FOREVER)
+        endpoint.failure = None
+
+        await clock.advance(119.9)
+        before = await name(source.get(FOREVER))
+        await clock.advance(0.1)
+        after = await name(source.get(FOREVER))
+
+        assert (before, after) == ("AuthenticationError", "token-2")
 
     async def test_f10_turned_away_caller_may_leave_in_the_same_moment(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
@@ -711,7 +761,8 @@ class TestReplace:
         """A new token that is refused too means that tokens are not the matter: none is replaced for 60 s."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
-        source.replacing_did_not_help()
+        await clock.advance(10.0)
+        source.replacing_did_not_help(second.token)
 
         await clock.advance(59.99)
         before = await name(source.replace(second.token, FOREVER))
@@ -724,6 +775,35 @@ class TestReplace:
         """A token that is taken away soon after another one is replaced as well."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
+        source.replacing_helped(refused)
+        before = await name(source.replace(second.token, FOREVER))
+        source.replacing_helped(second.token)
+
+        assert before == "nothing"
+        assert await name(source.replace(second.token, FOREVER)) == "token-3"
+
+    async def test_f21_replacement_that_comes_to_nothing_is_not_made_again_for_a_minute(
+        self, clock: FakeClock, source: TokenSource, refused: Token
+    ) -> None:
+        """As long as it is not known whether replacing was of use, the new token is replaced once a minute at most."""
+        second = await source.replace(refused, FOREVER)
+        assert isinstance(second, Grant)
+
+        await clock.advance(59.99)
+        before = await name(source.replace(second.token, FOREVER))
+        await clock.advance(0.01)
+        after = await name(source.replace(second.token, FOREVER))
+
+        assert (before, after) == ("nothing", "token-3")
+
+    async def test_refusal_of_an_older_token_says_nothing_of_the_new_one(
+        self, source: TokenSource, refused: Token
+    ) -> None:
+        """Only the token that is held can turn out to be of no use."""
+        second = await source.replace(refused, FOREVER)
+        assert isinstance(second, Grant)
+        source.replacing_did_not_help(refused)
+        source.replacing_helped(second.token)
 
         assert await name(source.replace(second.token, FOREVER)) == "token-3"
 
@@ -731,9 +811,8 @@ class TestReplace:
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
     ) -> None:
         """A token that ended on its way was refused for that: a new one is due anyway, and the caller gets it."""
-        source.replacing_did_not_help()
         await clock.advance(END - 30.0)
-        source.replacing_did_not_help()
+        source.replacing_did_not_help(refused)
         await clock.advance(30.0)
 
         assert await name(source.replace(refused, FOREVER)) == "token-2"
@@ -882,6 +961,35 @@ class TestLoops:
         endpoint.takes = 0.0
 
         assert asyncio.run(name(source.get(FOREVER))) == "token-2"
+
+    def test_fetches_of_loops_that_were_closed_are_forgotten(self) -> None:
+        """Loops that are closed under a fetch, time and again, leave nothing behind in the source."""
+        answers = False
+
+        async def fetch(**asked: object) -> Fetched | Failure:
+            if not answers:
+                await asyncio.get_running_loop().create_future()
+            return Fetched(token=Token("token", LIFE), sent_at=0.0)
+
+        source = TokenSource(fetch, asked=ASKED, ambient=Ambient(clock=lambda: 0.0), timeout=60.0, longest_wait=60.0)
+        loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+        def begin_and_close() -> None:
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(asyncio.wait([loop.create_task(name(source.get(FOREVER)))], timeout=0))
+            for task in asyncio.all_tasks(loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it is meant to be
+            loop.close()
+            loops.append(weakref.ref(loop))
+
+        for _ in range(3):
+            begin_and_close()
+        answers = True
+        given = asyncio.run(name(source.get(FOREVER)))
+        gc.collect()
+
+        assert given == "token"
+        assert [one() for one in loops] == [None] * 3
 
     def test_fetch_of_a_loop_that_stands_still_is_nobodys(self) -> None:
         """Not even a loop that was neither ended nor closed keeps others waiting, and its fetch harms nobody later."""
