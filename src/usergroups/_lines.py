@@ -11,6 +11,7 @@ from ._exchange import Answer, Exchange, Line
 from ._faults import Fault
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
+_LEAVING = 5.0  # seconds: as long as connecting may take; a place in the pool of another's transport may take for ever
 
 
 class Lines:
@@ -61,7 +62,8 @@ class Lines:
         """
         End all exchanges and close the transports.
 
-        Ours go with all that is on them. On one that is not, an exchange ends where it may.
+        Ours go with all that is on them. On one that is not, an exchange ends where it may, if need be
+        after this.
         """
         for task, exchange in self._under_way.items():
             if self._shared is None:
@@ -69,7 +71,7 @@ class Lines:
             else:
                 exchange.leave()
         if self._under_way:
-            await asyncio.wait(self._under_way)
+            await asyncio.wait(self._under_way, timeout=None if self._shared is None else _LEAVING)
         self._idle.clear()
         for line in list(self._lines):
             await self._close(line)
