@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -73,13 +74,19 @@ class _Station:
         self.pacer = pacer
         self.lines = lines
         self.calls: set[asyncio.Timeout] = set()
+        self._closing: asyncio.Task[None] | None = None
 
-    async def aclose(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for call in self.calls:
-            if not call.expired():
-                call.reschedule(now)
-        await self.lines.aclose()
+    def close(self) -> "asyncio.Task[None]":
+        """
+        End its calls, and give the task in which its transports are closed. For its own loop.
+        """
+        if self._closing is None:
+            now = asyncio.get_running_loop().time()
+            for call in self.calls:
+                if not call.expired():
+                    call.reschedule(now)
+            self._closing = asyncio.create_task(self.lines.aclose())
+        return self._closing
 
 
 class Channel:
@@ -131,7 +138,6 @@ class Channel:
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
         self._closed = False
-        self._closing: asyncio.Future[None] | None = None
 
     async def call(
         self,
@@ -253,18 +259,16 @@ class Channel:
 
     async def aclose(self) -> None:
         """
-        End all calls and close all transports that are ours. Final.
+        End all calls and close all transports that are ours; in another loop, as soon as it runs. Final.
         """
         self._closed = True
-        if self._closing is not None and self._closing.get_loop() is asyncio.get_running_loop():
-            await asyncio.shield(self._closing)
-        stations, self._stations = self._stations, {}
-        for loop, station in stations.items():
+        stations = list(self._stations.items())
+        for loop, station in [each for each in stations if each[1].process == os.getpid()]:
             if loop is asyncio.get_running_loop():
-                self._closing = asyncio.ensure_future(station.aclose())
-                await asyncio.shield(self._closing)  # who is cancelled here leaves no socket behind
-            elif loop.is_running() and station.process == os.getpid():
-                asyncio.run_coroutine_threadsafe(station.aclose(), loop)
+                await asyncio.shield(station.close())  # who is cancelled here leaves no socket behind
+            else:
+                with suppress(RuntimeError):  # it has ended
+                    loop.call_soon_threadsafe(station.close)
 
     def _here(self) -> _Station:
         """

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import gc
 import logging
 import pickle
 import platform
@@ -420,6 +421,44 @@ class TestLoops:
         thread.join()
 
         assert [str(error) for error in ended] == [f"GET {provider.path} failed: the client is closed"]
+
+    def test_f67_closing_ends_calls_in_a_loop_that_is_paused(self, provider: Provider, clock: FakeClock) -> None:
+        """A client that is closed in one loop ends its calls in another, and its connections there, once that runs."""
+        api = API(provider)
+        client = provider.make(make_transport=lambda: api, clock=clock)
+        paused = asyncio.new_event_loop()
+
+        async def begin() -> asyncio.Task[str]:
+            await provider.call(client)
+            api.goes.clear()
+            call = asyncio.create_task(provider.call(client))
+            await clock.settle()
+            return call
+
+        call = paused.run_until_complete(begin())
+        asyncio.run(client.aclose())
+        paused.run_until_complete(clock.settle())
+        paused.close()
+
+        assert str(call.exception()) == f"GET {provider.path} failed: the client is closed"
+        assert (api.under_way, api.closed) == (0, 1)
+
+    @pytest.mark.filterwarnings("error")
+    def test_f67_closing_after_a_loop_that_has_ended(self, provider: Provider) -> None:
+        """A client that was used in a loop that has ended, or ends without running again, is closed quietly."""
+        with surroundings(make_transport=lambda: API(provider)):
+            client = provider.construct()
+        asyncio.run(provider.call(client))
+        paused = asyncio.new_event_loop()
+        paused.run_until_complete(provider.call(client))
+
+        asyncio.run(client.aclose())
+        paused.close()
+        asyncio.run(client.aclose())
+        gc.collect()
+
+        with pytest.raises(APIConnectionError, match="the client is closed"):
+            asyncio.run(provider.call(client))
 
 
 class TestTimeouts:
