@@ -72,8 +72,11 @@ def status_error(
         hint = hint or "redirects are not followed: check base_url"
     hide = _hider(answer.request)
     text = hide(_text(answer)) if body else ""
+    words = one_line(hide(_words(text))[:_LONGEST_BODY], _LONGEST_MESSAGE)
+    if answer.status_code == 404 and not words:  # not even the API itself may have said so
+        hint = hint or "check the id, and base_url"
     return (kind or error_class(answer.status_code))(
-        one_line(hide(_words(text))[:_LONGEST_BODY], _LONGEST_MESSAGE) or reason_phrase(answer.status_code),
+        words or reason_phrase(answer.status_code),
         status_code=answer.status_code,
         body=text[:_LONGEST_BODY],
         request_id=_request_id(answer, hide),

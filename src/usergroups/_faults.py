@@ -6,6 +6,8 @@ import ssl
 import zlib
 from collections.abc import Iterator, Sequence
 from errno import errorcode
+from pathlib import Path
+from traceback import extract_tb
 from typing import TypeVar, cast
 
 import attrs
@@ -65,11 +67,19 @@ def fault_of(error: Exception) -> Fault:
     """
     Say in our words what *error*, raised by a transport, means.
     """
-    unknown = Fault(reason=f"the transport failed ({type(error).__name__})", retryable=False)
+    unknown = Fault(reason=f"the transport failed ({type(error).__name__}{_place(error)})", retryable=False)
     fault = next((fault for kind, fault in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         fault = Fault(reason="the server closed the connection", disconnected=True)
     return _with_cause(fault, error)
+
+
+def _place(error: Exception) -> str:
+    """
+    Say where *error* was raised: of a transport of one's own, nothing else of it may be shown.
+    """
+    frames = extract_tb(error.__traceback__)
+    return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 
 
 def _with_cause(fault: Fault, error: BaseException) -> Fault:
@@ -85,7 +95,9 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
     if not fault.timed_out and (tls := _of(ssl.SSLError, causes)):  # who waits does so below an SSLWantReadError
         return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
     if name := _of(socket.gaierror, causes):
-        return attrs.evolve(fault, reason=f"the host name was not found: {_said('strerror', name)}")
+        return attrs.evolve(
+            fault, reason=f"the host name was not found: {_said('strerror', name)}", hint="check base_url"
+        )
     for cause in _of(OSError, causes):
         if not fault.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
             return attrs.evolve(fault, reason=f"{fault.reason}: {os.strerror(cause.errno)}")

@@ -51,12 +51,12 @@ class _Pause:
         """
         Give what those get who are turned away at *now*.
         """
-        if self.failure.refused:
-            return self.failure
         left = self.until - now
-        hint = f"it is not asked again for {left:.0f} s"
-        told: dict[str, Any] = {**vars(self.failure.error), "retry_after": left, "hint": hint}
-        return Failure(error=RateLimitedError(**told))
+        told: dict[str, Any] = dict(vars(self.failure.error))
+        told["hint"] = "; ".join(filter(None, [told.get("hint"), f"it is not asked again for {left:.0f} s"]))
+        if self.failure.refused:
+            return Failure(error=type(self.failure.error)(**told), refused=True)
+        return Failure(error=RateLimitedError(**{**told, "retry_after": left}))
 
 
 class TokenSource:

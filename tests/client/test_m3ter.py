@@ -602,14 +602,17 @@ class TestToken:
             json={"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"},
         )
 
+        errors = []
         for _ in range(3):
             with watch.raises(AuthenticationError) as caught:
                 await m3ter.list_user_groups("u-1").collect()
+            errors.append(caught.value)
 
-        error = caught.value
-        assert error.message == "Invalid client or Invalid client credentials"
-        assert (error.status_code, error.method, error.path) == (status_code, "POST", "/oauth/token")
-        assert str(error).endswith("credentials; check api_key and api_secret")
+        for error in errors:
+            assert error.message == "Invalid client or Invalid client credentials"
+            assert (error.status_code, error.method, error.path) == (status_code, "POST", "/oauth/token")
+        assert str(errors[0]).endswith("credentials; check api_key and api_secret")
+        assert str(errors[2]).endswith("; check api_key and api_secret; it is not asked again for 30 s")
         assert requests(httpx_mock, "POST") == 1
 
     @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ class TestErrors:
             (302, APIStatusError, "answered 302 Found; redirects are not followed: check base_url"),
             (401, AuthenticationError, "answered 401 Unauthorized; check api_key and company_id"),
             (403, PermissionDeniedError, "answered 403 Forbidden; check api_key and company_id"),
-            (404, NotFoundError, "answered 404 Not Found"),
+            (404, NotFoundError, "answered 404 Not Found; check the id, and base_url"),
         ],
     )
     async def test_status(

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import zlib
+from traceback import extract_tb
 
 import attrs
 import httpx
@@ -191,7 +192,20 @@ def test_f26_unknown_host(cause: Exception, reason: str) -> None:
 
     fault = fault_of(caused(httpx.ConnectError("canary"), wrapped, cause))
 
-    assert fault == Fault(reason=f"the host name was not found: {reason}")
+    assert fault == Fault(reason=f"the host name was not found: {reason}", hint="check base_url")
+
+
+def test_bug_of_a_transport_is_told_by_its_place() -> None:
+    """An error that no transport should raise names the line that it came from, and shows nothing else of it."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        httpx.MockTransport(lambda _: httpx.Response(1 // 0)).handle_request(httpx.Request("GET", "https://a.invalid"))
+
+    fault = fault_of(caught.value)
+
+    line = caught.value.__traceback__ and extract_tb(caught.value.__traceback__)[-1].lineno
+    assert fault == Fault(
+        reason=f"the transport failed (ZeroDivisionError in test_faults.py, line {line})", retryable=False
+    )
 
 
 def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:

@@ -133,7 +133,8 @@ async def test_f26_unknown_host_is_named(provider: Provider, watch: Watch, monke
     ask = provider.of("https://nobody.invalid")
 
     with watch.raises(
-        APIConnectionError, match="failed: the host name was not found: Name or service not known [(]nobody.invalid[)]$"
+        APIConnectionError,
+        match="failed: the host name was not found: Name or service not known [(]nobody.invalid[)]; check base_url$",
     ):
         await ask()
 
