@@ -1,7 +1,6 @@
 """How a request shows who asks: a key in headers, or an access token that is replaced when refused."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
 from ._exchange import Answer
 from ._faults import Fault
@@ -14,24 +13,15 @@ Headers = Mapping[str, Secret]
 Send = Callable[[Headers], Awaitable[Answer | Fault]]
 
 
-class Auth(Protocol):
+Auth = Callable[[Send, float], Awaitable[Answer | Fault | Failure]]
+"""Sends a request with what shows who asks, more than once if need be, until a deadline."""
+
+
+def key_auth(headers: Headers) -> Auth:
     """
-    Send a request with what shows who asks, more than once if need be.
+    Show the same *headers* every time.
     """
-
-    async def __call__(self, send: Send, deadline: float) -> Answer | Fault | Failure: ...
-
-
-class KeyAuth:
-    """
-    The same headers every time.
-    """
-
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
-
-    async def __call__(self, send: Send, deadline: float) -> Answer | Fault | Failure:  # noqa: ARG002  # an Auth
-        return await send(self._headers)
+    return lambda send, _: send(headers)
 
 
 class BearerAuth:

@@ -13,7 +13,7 @@ from usergroups_smartpm_api.api.user_groups.get_user_group import (
 from usergroups_smartpm_api.models import User, UserGroup
 
 from . import _settings
-from ._auth import KeyAuth
+from ._auth import key_auth
 from ._client import Client, build_all
 from ._decode import build, is_array, is_object, parse_json
 from ._exchange import Answer
@@ -67,7 +67,7 @@ class SmartPMClient(Client):
         key = setting("api_key", api_key, "SMARTPM_API_KEY", _settings.header_value)
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _settings.header_value)
         self._company_id = str(company)
-        self._auth = KeyAuth({"X-API-KEY": key})
+        self._auth = key_auth({"X-API-KEY": key})
         self._channel = Channel(
             base_url=setting("base_url", base_url, "SMARTPM_BASE_URL", _settings.base_url, default=BASE_URL),
             timeout=timeout,

@@ -12,7 +12,7 @@ from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
 from usergroups import AuthenticationError, ServerError, Token
 from usergroups._ambient import Ambient
-from usergroups._auth import BearerAuth, Headers, KeyAuth
+from usergroups._auth import BearerAuth, Headers, key_auth
 from usergroups._exchange import Answer
 from usergroups._faults import Fault
 from usergroups._flight import Failure
@@ -67,7 +67,7 @@ async def test_key_is_shown_every_time() -> None:
         shown.append(headers)
         return answer(401)
 
-    auth = KeyAuth({"X-API-KEY": Secret("key")})
+    auth = key_auth({"X-API-KEY": Secret("key")})
 
     outcomes = [status(await auth(send, FOREVER)) for _ in range(2)]
 
