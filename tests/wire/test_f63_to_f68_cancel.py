@@ -313,13 +313,20 @@ async def test_f67_close_ends_calls_in_flight(m3ter: MakeM3ter, server: FaultSer
     assert server.count(LIST) == 100
 
 
-async def test_f67_close_as_the_time_of_a_call_runs_out(smartpm: MakeSmartPM, server: FaultServer) -> None:
-    """A call whose time runs out in the very turn in which the client is closed is told that it is closed."""
+@pytest.mark.parametrize("turns", [0, 1], ids=["before", "after"])
+async def test_f67_close_as_the_time_of_a_call_runs_out(smartpm: MakeSmartPM, server: FaultServer, turns: int) -> None:
+    """A call whose time runs out in the very moment in which the client is closed is told that it is closed."""
+
+    async def close() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.aclose()
+
     server.always("*", (silence,))
     client = smartpm(server)
     call = asyncio.create_task(client.get_user_group(GROUP, timeout=0.3))
     await server.got(1)
-    closing = asyncio.create_task(client.aclose())
+    closing = asyncio.create_task(close())
 
     time.sleep(0.3)  # noqa: ASYNC251  # the call's time is up before the closing has its first turn
 
