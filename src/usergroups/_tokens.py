@@ -56,7 +56,8 @@ class _Pause:
         told["hint"] = "; ".join(filter(None, [told.get("hint"), f"it is not asked again for {left:.0f} s"]))
         if self.failure.refused:
             return Failure(error=type(self.failure.error)(**told), refused=True)
-        return Failure(error=RateLimitedError(**{**told, "retry_after": left}))
+        told["retry_after"] = left
+        return Failure(error=RateLimitedError(**told))
 
 
 class TokenSource:
