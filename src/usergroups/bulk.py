@@ -48,6 +48,8 @@ def sweep(
     if not callable(call):
         raise ConfigurationError("call must be a function of one key that can be awaited")
     _settings.instance("keys", keys, Iterable, AsyncIterable)
+    if isinstance(keys, str | bytes):
+        raise ConfigurationError("keys must be several keys, not one text")
     return _sweep(call, keys, concurrency, yields)
 
 

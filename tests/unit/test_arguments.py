@@ -542,6 +542,8 @@ class TestSweep:
             pytest.param(None, ["a"], "call must be a function", id="no function"),
             pytest.param(never, None, "keys must be of type Iterable or AsyncIterable", id="no keys"),
             pytest.param(never, 5, "keys must be of type Iterable or AsyncIterable", id="a number"),
+            pytest.param(never, "ada", "keys must be several keys", id="one text"),
+            pytest.param(never, b"ada", "keys must be several keys", id="one text in bytes"),
         ],
     )
     def test_other_types(self, call: Any, keys: Any, problem: str) -> None:
