@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from . import ConfigurationError, M3terClient, SmartPMClient, UserGroupsError, __version__
 from .errors import one_line
@@ -25,7 +25,7 @@ Who is in which user group?
 
 Settings come from the environment: see `usergroups m3ter --help` and `usergroups smartpm --help`.
 
-Exit status: 0; or 1 where the question failed; or 2 where the command or a setting is wrong.
+Exit status: 0; or 1 where the question or the output failed; or 2 where the command or a setting is wrong.
 """
 
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     *arguments* are the process's own where they are None.
     """
+    if sys.stdout is None:
+        return _fail("cannot write to stdout: it is closed")
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     try:
@@ -43,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), _USAGE if isinstance(error, ConfigurationError) else _FAILED)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing is left to say, at the interpreter's exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
+    except OSError as error:
+        # It comes from our own output alone: whatever else fails is an error of the SDK.
+        _throw_away(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            return _FAILED  # whoever read it has left, and wants to hear no more
+        return _fail(f"cannot write to stdout: {os.strerror(error.errno or 0).lower()}")
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -163,5 +167,16 @@ def _console() -> "rich.console.Console":
 
 
 def _fail(sentence: str, status: int = _FAILED) -> int:
-    print(f"usergroups: {one_line(sentence)}", file=sys.stderr)
+    if sys.stderr is not None:  # or `print` would take stdout
+        try:
+            print(f"usergroups: {one_line(sentence)}", file=sys.stderr, flush=True)
+        except OSError:
+            _throw_away(sys.stderr)
     return status
+
+
+def _throw_away(stream: TextIO) -> None:
+    """
+    Throw away what *stream* could not write, or the interpreter fails over it once more at its exit.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -4,12 +4,14 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,8 @@ from usergroups.sandbox import Sandbox, Server, serve, smartpm_user
 MANAGERS = "550e8400-e29b-41d4-a716-446655440000"
 HOSTILE = "[red]Ops[/red] \x1b[2J\x07 :skull:\nlast"
 CODE = "import sys; from usergroups.cli import main; sys.exit(main())"
+
+NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 
 
 @pytest.fixture
@@ -306,7 +310,58 @@ def test_complaint_that_nobody_reads_is_no_traceback() -> None:
     ):
         status = main([])
 
-    assert status == 1
+    assert status == 2
+
+
+def without_output(*arguments: str, redirection: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a shell that leads its output elsewhere."""
+    line = f"{shlex.join([sys.executable, '-c', CODE, *arguments])} {redirection}"
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+
+
+@NEEDS_FULL
+@pytest.mark.parametrize(
+    "arguments",
+    [["m3ter", "linus"], ["m3ter", "ada", "--json"], ["smartpm", MANAGERS], ["--help"]],
+    ids=["long listing", "json", "group", "help"],
+)
+def test_output_that_cannot_be_written_is_one_sentence_and_status_1(server: Server, arguments: list[str]) -> None:
+    """A disk that is full is told in one line on stderr, without a traceback."""
+    run = without_output(*arguments, redirection="> /dev/full")
+
+    assert (run.returncode, run.stderr) == (1, "usergroups: cannot write to stdout: no space left on device\n")
+
+
+def test_missing_output_is_one_sentence_and_status_1(server: Server) -> None:
+    """Where stdout is closed, the command says so and asks nobody."""
+    run = without_output("m3ter", "ada", redirection=">&-")
+
+    assert (run.returncode, run.stderr) == (1, "usergroups: cannot write to stdout: it is closed\n")
+    assert server.sandbox.counts.requests == 0
+
+
+def test_complaint_without_stderr_is_not_printed_elsewhere() -> None:
+    """Where stderr is closed, a complaint is no part of the output, and the exit status stays what it is."""
+    run = without_output("nope", redirection="2>&-")
+
+    assert (run.returncode, run.stdout) == (2, "")
+
+
+@NEEDS_FULL
+def test_full_stderr_leaves_the_exit_status() -> None:
+    """A complaint that cannot be written is left out, and the exit status stays what it is."""
+    assert without_output("nope", redirection="2> /dev/full").returncode == 2
+
+
+def test_module_is_the_command(server: Server) -> None:
+    """`python -m usergroups` does what `usergroups` does."""
+    command = [sys.executable, "-m", "usergroups"]
+
+    run = subprocess.run([*command, "m3ter", "ada"], capture_output=True, text=True, check=True)
+    wrong = subprocess.run([*command, "nope"], capture_output=True, text=True, check=False)
+
+    assert len(run.stdout.splitlines()) == 3
+    assert (wrong.returncode, wrong.stderr.startswith("usergroups: ")) == (2, True)
 
 
 class Interrupting(io.StringIO):

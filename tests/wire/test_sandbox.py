@@ -498,6 +498,51 @@ def test_data_may_be_added():
         assert "phoneNumber" not in crew["users"][0]
 
 
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        pytest.param({"token_lifetime": -1}, "token_lifetime must be a number from 0 to 1e+09, not -1", id="lifetime"),
+        pytest.param({"token_lifetime": float("nan")}, "token_lifetime must be a number", id="no number"),
+        pytest.param({"rate_limit": 0}, "rate_limit must be a whole number from 1 to 1e+09, not 0", id="rate"),
+        pytest.param({"rate_limit": 2.5}, "rate_limit must be a whole number", id="rate with a fraction"),
+        pytest.param({"latency": -1}, "latency must be a number from 0 to 1e+09, not -1", id="latency"),
+        pytest.param({"latency": "0.1"}, "latency must be a number from 0 to 1e+09, not '0.1'", id="text"),
+        pytest.param({"default_page_size": True}, "default_page_size must be a whole number from 1 to 200", id="truth"),
+    ],
+)
+def test_setting_out_of_range_is_refused(setting, sentence):
+    """What the options of the command refuse is refused in process too, where it is given."""
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        Sandbox(**setting)
+
+
+@pytest.mark.parametrize(
+    ("add", "sentence"),
+    [
+        pytest.param(lambda data: data.add_m3ter_user("bob", ["none"]), "'none' is the id of no group", id="group"),
+        pytest.param(lambda data: data.add_m3ter_user("bob", "none"), "'none' is the id of no group", id="text"),
+        pytest.param(lambda data: data.add_m3ter_user(""), "a user id must not be empty", id="user"),
+        pytest.param(lambda data: data.add_m3ter_group("X", parents=["none"]), "'none' is the id of no", id="parent"),
+        pytest.param(lambda data: data.add_smartpm_group("X", group_id="bad"), "'bad' is no group id", id="no UUID"),
+        pytest.param(lambda data: data.add_smartpm_group("X", group_id=""), "'' is no group id", id="blank id"),
+        pytest.param(lambda data: data.add_smartpm_group("X", ["a"]), "'a' is no user with an id", id="user in text"),
+        pytest.param(
+            lambda data: data.add_smartpm_group("X", [{"emial": "x"}]),
+            "{'emial': 'x'} is no user with an id and an email: smartpm_user(name) makes one",
+            id="field misspelt",
+        ),
+    ],
+)
+def test_data_that_cannot_be_answered_is_refused(add, sentence):
+    """A mistake in what a test adds is told where it is made, and adds nothing."""
+    data, before = Sandbox().data, Sandbox().data
+
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        add(data)
+
+    assert data == before
+
+
 async def test_sandbox_works_without_a_socket():
     """The application answers in process, through httpx's ASGI transport."""
     sandbox = Sandbox()

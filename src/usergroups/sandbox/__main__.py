@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 try:
     from usergroups.sandbox import Sandbox
+    from usergroups.sandbox._app import RANGES
     from usergroups.sandbox._server import Server, listen, server_at, uvicorn_for
 except ModuleNotFoundError as error:
     sys.exit(f"usergroups.sandbox: {error}")
@@ -60,9 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)")
     add("--port", type=_number(int, 0, 65_535), default=0, metavar="N", help="0, the default, is any free one")
-    add("--token-lifetime", type=_number(float, 0, 1e9), default=18_000.0, metavar="SECONDS", help="(default: 18000)")
-    add("--rate-limit", type=_number(int, 1, 1e9), metavar="N", help="requests a second per provider (default: none)")
-    add("--latency", type=_number(float, 0, 1e9), default=0.0, metavar="SECONDS", help="of every answer (default: 0)")
+    lifetime = _number(float, *RANGES["token_lifetime"])
+    add("--token-lifetime", type=lifetime, default=18_000.0, metavar="SECONDS", help="(default: 18000)")
+    rate = _number(int, *RANGES["rate_limit"])
+    add("--rate-limit", type=rate, metavar="N", help="requests a second per provider (default: none)")
+    latency = _number(float, *RANGES["latency"])
+    add("--latency", type=latency, default=0.0, metavar="SECONDS", help="of every answer (default: 0)")
     return parser
 
 

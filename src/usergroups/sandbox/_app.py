@@ -16,6 +16,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from usergroups.sandbox import _m3ter, _smartpm
 from usergroups.sandbox._data import Counts, Data, seeded
 
+# What a number of the sandbox's settings may be, from and to.
+RANGES = {
+    "token_lifetime": (0.0, 1e9),  # seconds
+    "rate_limit": (1, 1e9),  # requests a second
+    "latency": (0.0, 1e9),  # seconds
+    "default_page_size": (1, 200),  # groups; m3ter's own limit
+}
+
+
+def check(name: str, value: object, *, whole: bool = False) -> None:
+    """Raise ValueError where *value* is not a number that *name* may be."""
+    least, most = RANGES[name]
+    if isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value <= most:
+        return
+    raise ValueError(f"{name} must be a {'whole ' * whole}number from {least:g} to {most:g}, not {value!r}")
+
 
 class Sandbox:
     """
@@ -24,6 +40,8 @@ class Sandbox:
     *token_lifetime* in seconds; *rate_limit* in requests per second for each provider, None for no limit;
     *latency* in seconds for every answer; *default_page_size* where a request asks for none; *clock* in seconds.
     `data` may be changed at any time, `counts` tells what was asked for, `app` is the ASGI application.
+
+    Raises: ValueError for a number out of its range.
     """
 
     def __init__(
@@ -35,6 +53,11 @@ class Sandbox:
         default_page_size: int = 5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        check("token_lifetime", token_lifetime)
+        if rate_limit is not None:
+            check("rate_limit", rate_limit, whole=True)
+        check("latency", latency)
+        check("default_page_size", default_page_size, whole=True)
         self.data: Data = seeded()
         self.counts = Counts()
         self._m3ter = _m3ter.M3ter(self.data, self.counts, token_lifetime, default_page_size, clock)

@@ -1,11 +1,15 @@
 """What the sandbox knows: the users, the groups and who is in which; and what it has counted."""
 
+import re
 from collections.abc import Iterable, Mapping
+from typing import cast
 from uuid import UUID, uuid5
 
 import attrs
 
 Json = dict[str, object]
+
+UUID_FORM = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # in lower case
 
 _IDS = UUID("7d2c1b60-6a5e-4e0a-9d6b-2f0c5f1f3a11")
 
@@ -33,6 +37,7 @@ class Data:
     The users and groups of one m3ter organization and one SmartPM company.
 
     The dictionaries may be changed at any time: an answer is made from what they hold at that moment.
+    The methods raise ValueError for what could not be answered.
     """
 
     m3ter_groups: dict[str, Json] = attrs.Factory(dict[str, Json])
@@ -56,22 +61,34 @@ class Data:
             "lastModifiedBy": _made_id("m3ter user admin"),
         } | fields
         group_id = str(made["id"])
+        nested_in = self._known(parents)
         self.m3ter_groups[group_id] = made
-        self.m3ter_parents[group_id] = tuple(parents)
+        self.m3ter_parents[group_id] = nested_in
         return group_id
 
     def add_m3ter_user(self, user_id: str, groups: Iterable[str] = ()) -> str:
         """Add a user who is in *groups* (their ids), and return the user's id."""
-        self.m3ter_users[user_id] = list(groups)
+        if not user_id:
+            raise ValueError("a user id must not be empty")
+        self.m3ter_users[user_id] = list(self._known(groups))
         return user_id
 
     def add_smartpm_group(
         self, name: str, users: Iterable[Mapping[str, object]] = (), *, group_id: str | None = None
     ) -> str:
         """Add a group with these *users* (see `smartpm_user`), and return its id, a UUID."""
-        group_id = (group_id or _made_id(f"smartpm group {name}")).lower()
-        self.smartpm_groups[group_id] = {"id": group_id, "name": name, "users": [dict(user) for user in users]}
-        return group_id
+        made_id = str(_made_id(f"smartpm group {name}") if group_id is None else group_id).lower()
+        if not UUID_FORM.fullmatch(made_id):
+            raise ValueError(f"{group_id!r} is no group id: SmartPM's are UUIDs")
+        self.smartpm_groups[made_id] = {"id": made_id, "name": name, "users": [_checked(user) for user in users]}
+        return made_id
+
+    def _known(self, groups: Iterable[str]) -> tuple[str, ...]:
+        ids = (groups,) if isinstance(groups, str) else tuple(groups)
+        for group_id in ids:
+            if group_id not in self.m3ter_groups:
+                raise ValueError(f"{group_id!r} is the id of no group: add_m3ter_group adds one and returns its id")
+        return ids
 
     def groups_of(self, user_id: str, *, inherited: bool) -> list[Json]:
         """List the groups of a user, each once; with *inherited*, the groups that those are nested in follow."""
@@ -82,6 +99,12 @@ class Data:
             ids.update(dict.fromkeys(new))
             waiting.extend(new)
         return [self.m3ter_groups[group_id] for group_id in ids]
+
+
+def _checked(user: object) -> Json:
+    if not isinstance(user, Mapping) or not {"id", "email"} <= user.keys():
+        raise ValueError(f"{user!r} is no user with an id and an email: smartpm_user(name) makes one")
+    return dict(cast("Mapping[str, object]", user))
 
 
 def smartpm_user(name: str, **fields: object) -> Json:

@@ -1,7 +1,6 @@
 """SmartPM: one user group with its users."""
 
 import hmac
-import re
 from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
@@ -9,12 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from usergroups.sandbox._data import Counts, Data
+from usergroups.sandbox._data import UUID_FORM, Counts, Data
 
 API_KEY = "sandbox-smartpm-key"
 COMPANY_ID = "20417"
-
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class SmartPM:
@@ -39,7 +36,7 @@ class SmartPM:
         if request.headers.get("x-company-id") != COMPANY_ID:
             raise HTTPException(403, "X-COMPANY-ID is missing, or not the company of this key")
         group_id = unquote(request.path_params["user_group_id"]).lower()
-        if not _UUID.fullmatch(group_id):
+        if not UUID_FORM.fullmatch(group_id):
             return JSONResponse({}, 500)
         group = self._data.smartpm_groups.get(group_id)
         if group is None:
