@@ -7,8 +7,9 @@ from ._decode import MismatchError
 from ._exchange import Answer
 from ._faults import Fault
 from ._flight import Failure, Fetched
-from ._http import Channel, Request
+from ._http import Channel
 from ._oauth import basic_header, read_token
+from ._request import Request
 from ._settings import Secret
 from .errors import AuthenticationError
 

@@ -2,13 +2,11 @@
 
 import asyncio
 import os
-import platform
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TypeVar
+from urllib.parse import urlsplit
 
-import attrs
 import httpx
 
 from . import _answers, _settings
@@ -20,48 +18,15 @@ from ._faults import Fault
 from ._flight import Failure
 from ._lines import Lines
 from ._pacing import Pacer, Rate
+from ._request import Request, timeouts, usual_headers
 from ._retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
 from ._transports import transport_maker
-from ._version import __version__
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
-_CONNECT = 5.0  # seconds to connect, TLS included
-_READ_OR_WRITE = 30.0  # seconds for one read or write
 _CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class Request:
-    """
-    A request as a generated `_get_kwargs()` describes it: *path* is percent-encoded.
-    """
-
-    method: str
-    path: str
-    query: str = ""
-    content: bytes = b""
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-
-    @classmethod
-    def of(cls, kwargs: Mapping[str, Any]) -> "Request":
-        """
-        Take over what a generated `_get_kwargs()` gave: path, query, form and headers.
-        """
-        params = kwargs.get("params", {})
-        return cls(
-            method=kwargs["method"].upper(),
-            path=kwargs["url"],
-            query="&".join(f"{name}={_query_value(value)}" for name, value in params.items()),
-            content=urlencode(kwargs.get("data", {})).encode(),
-            headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
-        )
-
-
-def _query_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else quote(str(value), safe="")
 
 
 class _Station:
@@ -118,12 +83,7 @@ class Channel:
         self.ambient: Ambient = AMBIENT.get()
         self._most = _settings.count("max_in_flight", max_in_flight)
         self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient)
-        self._headers = [
-            (b"Host", httpx.URL(base_url).netloc),
-            (b"Accept", b"application/json"),
-            (b"Accept-Encoding", b"gzip"),
-            (b"User-Agent", _user_agent(user_agent).encode()),
-        ]
+        self._headers = usual_headers(base_url, user_agent)
         self._ours = transport is None
         self._peer = urlsplit(base_url).netloc
         self._make: Callable[[], httpx.AsyncBaseTransport]
@@ -223,8 +183,8 @@ class Channel:
             if self._closed:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below
-            built = built or self._build(request(), headers)  # not before its turn, and once
-            built.extensions = {"timeout": self._timeouts(deadline - self.ambient.clock())}
+            built = built or request().to(self.base_url, self._headers, headers)  # not before its turn, and once
+            built.extensions = {"timeout": timeouts(deadline - self.ambient.clock(), ours=self._ours)}
             return await station.lines.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(
@@ -282,27 +242,3 @@ class Channel:
             pacer = Pacer(self._most, self._rate, self.ambient)
             station = self._stations[loop] = _Station(pacer, Lines(self._make, self.ambient.clock, ours=self._ours))
         return station
-
-    def _build(self, request: Request, headers: Headers) -> httpx.Request:
-        query = f"?{request.query}" if request.query else ""
-        more = {**request.headers, **headers}
-        if request.content:
-            more["Content-Length"] = str(len(request.content))
-        return httpx.Request(
-            request.method,
-            f"{self.base_url}{request.path}{query}",
-            headers=[*self._headers, *((name.encode(), value.encode()) for name, value in more.items())],
-            stream=httpx.ByteStream(request.content),  # given as it is, so that httpx need not prepare it
-        )
-
-    def _timeouts(self, left: float) -> dict[str, float | None]:
-        left = max(left, 0.001)
-        connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
-        # The gate sees to it that ours have room; in the pool of another's transport, a request waits its turn.
-        return {"connect": connect, "read": other, "write": other, "pool": connect if self._ours else None}
-
-
-def _user_agent(prefix: str | None) -> str:
-    python = platform.python_version()
-    ours = f"usergroups/{__version__} python/{python} httpx/{httpx.__version__}"
-    return ours if prefix is None else f"{_settings.header_value('user_agent', prefix)} {ours}"

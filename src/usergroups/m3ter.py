@@ -23,7 +23,8 @@ from ._credentials import ClientCredentials
 from ._decode import MismatchError, build, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._flight import Failure
-from ._http import Channel, Request
+from ._http import Channel
+from ._request import Request
 from ._retry import RetryPolicy
 from ._store import TokenStore
 from ._tokens import TokenSource

@@ -17,7 +17,8 @@ from ._auth import key_auth
 from ._client import Client, build_all
 from ._decode import build, is_array, is_object, parse_json
 from ._exchange import Answer
-from ._http import Channel, Request
+from ._http import Channel
+from ._request import Request
 from ._retry import RetryPolicy
 from .errors import ConfigurationError
 

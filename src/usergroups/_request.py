@@ -1,0 +1,88 @@
+"""A request: as the generated code describes it, and as a transport takes it."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import attrs
+import httpx
+
+from . import _settings
+from ._version import __version__
+
+_CONNECT = 5.0  # seconds for TCP, and as many for TLS
+_READ_OR_WRITE = 30.0  # seconds for one read or write
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """
+    A request as a generated `_get_kwargs()` describes it: *path* is percent-encoded.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    content: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @classmethod
+    def of(cls, kwargs: Mapping[str, Any]) -> "Request":
+        """
+        Take over what a generated `_get_kwargs()` gave: path, query, form and headers.
+        """
+        params = kwargs.get("params", {})
+        return cls(
+            method=kwargs["method"].upper(),
+            path=kwargs["url"],
+            query="&".join(f"{name}={_query_value(value)}" for name, value in params.items()),
+            content=urlencode(kwargs.get("data", {})).encode(),
+            headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
+        )
+
+    def to(self, base_url: str, usual: RawHeaders, more: Mapping[str, str]) -> httpx.Request:
+        """
+        Give it as a request to *base_url*, with the *usual* headers, its own, and *more*.
+        """
+        query = f"?{self.query}" if self.query else ""
+        own = {**self.headers, **more}
+        if self.content:
+            own["Content-Length"] = str(len(self.content))
+        return httpx.Request(
+            self.method,
+            f"{base_url}{self.path}{query}",
+            headers=[*usual, *((name.encode(), value.encode()) for name, value in own.items())],
+            stream=httpx.ByteStream(self.content),  # given as it is, so that httpx need not prepare it
+        )
+
+
+def _query_value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else quote(str(value), safe="")
+
+
+def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
+    """
+    Give the headers that every request to *base_url* has; *user_agent*, if any, comes before the SDK's own.
+    """
+    ours = f"usergroups/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+    agent = ours if user_agent is None else f"{_settings.header_value('user_agent', user_agent)} {ours}"
+    return (
+        (b"Host", httpx.URL(base_url).netloc),
+        (b"Accept", b"application/json"),
+        (b"Accept-Encoding", b"gzip"),
+        (b"User-Agent", agent.encode()),
+    )
+
+
+def timeouts(left: float, *, ours: bool) -> dict[str, float | None]:
+    """
+    Give the timeouts of an attempt, in seconds, where the call has so many *left*.
+
+    The gate sees to it that a transport of *ours* has room; in the pool of another's, a request waits its turn.
+    """
+    left = max(left, 0.001)
+    connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
+    return {"connect": connect, "read": other, "write": other, "pool": connect if ours else None}
