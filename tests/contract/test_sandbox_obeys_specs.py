@@ -160,7 +160,7 @@ def test_pages_obey_the_spec_all_the_way():
                 issued[response.json().get("nextToken")] = is_inherited(case)
                 followed.extend(case.query.keys() & {"nextToken"})
 
-    Walk.run(settings=settings(bounded, max_examples=6, stateful_step_count=6))
+    Walk.run(settings=settings(bounded, max_examples=8, stateful_step_count=6))
 
     assert len(followed) > 5
 

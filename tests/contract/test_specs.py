@@ -67,6 +67,16 @@ def undescribed_parameters(spec: Json) -> list[str]:
     ]
 
 
+def bare_parameters(spec: Json) -> list[str]:
+    """Every parameter has an example."""
+    return [
+        f"{where}: {parameter['name']}"
+        for where, operation in operations(spec)
+        for parameter in operation.get("parameters", [])
+        if "example" not in parameter
+    ]
+
+
 def formatted_headers(spec: Json) -> list[str]:
     """Header parameters are plain strings: with a format, the generated call hands httpx what it cannot send."""
     return [
@@ -116,6 +126,11 @@ def spoil_parameter(spec: Json, **changes: object) -> None:
     parameters[-1].update(changes)
 
 
+def spoil_example(spec: Json) -> None:
+    """Take the example of a parameter away."""
+    next(operation["parameters"] for _, operation in operations(spec) if "parameters" in operation)[-1].pop("example")
+
+
 def spoil_schema(spec: Json, **changes: object) -> None:
     """Make *changes* to the user group."""
     spec["components"]["schemas"]["UserGroup"].update(changes)
@@ -133,6 +148,7 @@ RULES: list[tuple[str, Rule, Callable[[Json], None]]] = [
     ("an operation without security", unnamed_operations, lambda spec: spoil_operation(spec, security=[])),
     ("an operation with an unknown tag", untagged_operations, lambda spec: spoil_operation(spec, tags=["other"])),
     ("a parameter without a description", undescribed_parameters, lambda spec: spoil_parameter(spec, description="")),
+    ("a parameter without an example", bare_parameters, spoil_example),
     (
         "a header that is no plain string",
         formatted_headers,
@@ -175,6 +191,15 @@ def answer_examples() -> Iterator[Any]:
                     for name, example in media.get("examples", {}).items():
                         what = f"{spec} {where} {status} {name}"
                         yield pytest.param(spec, media["schema"], example["value"], id=what)
+
+
+def parameter_examples() -> Iterator[Any]:
+    """Yield spec, schema and example, for each example of a parameter."""
+    for spec in SPECS:
+        for where, operation in operations(load(spec)):
+            for parameter in operation.get("parameters", []):
+                what = f"{spec} {where} {parameter['name']}"
+                yield pytest.param(spec, parameter["schema"], parameter["example"], id=what)
 
 
 def complaints(spec: str, schema: Json, value: object) -> list[str]:
@@ -222,6 +247,12 @@ def test_example_of_a_schema_is_valid(spec: str, schema: str, example: Json) -> 
 @pytest.mark.parametrize(("spec", "schema", "example"), list(answer_examples()))
 def test_example_of_an_answer_is_valid(spec: str, schema: Json, example: object) -> None:
     """What the spec gives as an example of an answer is one."""
+    assert complaints(spec, schema, example) == []
+
+
+@pytest.mark.parametrize(("spec", "schema", "example"), list(parameter_examples()))
+def test_example_of_a_parameter_is_valid(spec: str, schema: Json, example: object) -> None:
+    """What the spec gives as an example of a parameter is one."""
     assert complaints(spec, schema, example) == []
 
 
