@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # It comes from our own output alone: whatever else fails is an error of the SDK.
         _throw_away(sys.stdout)
-        if isinstance(error, BrokenPipeError):
-            return _FAILED  # whoever read it has left, and wants to hear no more
-        return _fail(f"cannot write to stdout: {os.strerror(error.errno or 0).lower()}")
+        # Whoever read it and has left wants to hear no more.
+        left = isinstance(error, BrokenPipeError)
+        return _FAILED if left else _fail(f"cannot write to stdout: {os.strerror(error.errno or 0).lower()}")
 
 
 def _run(arguments: Sequence[str]) -> int:
