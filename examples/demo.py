@@ -49,10 +49,10 @@ def show_counts(url: str) -> None:
     """Print what the server counted; fail where it was not what this demo is to show."""
     with urllib.request.urlopen(f"{url}/_sandbox/counts", timeout=10) as answer:
         counts = json.load(answer)
-    print(f"\nThe server counted {counts['token_requests']} token requests and {counts['pages']} pages: ", end="")
-    print("one token ended on the way, and another took its place.")
+    counted = f"{counts['token_requests']} token requests and {counts['pages']} pages"
     if counts["token_requests"] < 2 or counts["pages"] < 2:
-        raise DemoError("that is less than one listing over two tokens takes: run make test, which says what broke")
+        raise DemoError(f"{counted} are less than a listing over two tokens takes: make test says what broke")
+    print(f"\nThe server counted {counted}: one token ended on the way, and another took its place.")
 
 
 @contextmanager
