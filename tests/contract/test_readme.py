@@ -30,7 +30,7 @@ from usergroups import (
     m3ter,
     smartpm,
 )
-from usergroups.sandbox import Sandbox, Server, serve
+from usergroups.sandbox import Data, Sandbox, Server, serve
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -151,8 +151,10 @@ async def test_application_serves(source: str) -> None:
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web")
     async with app.router.lifespan_context(app), browser:
         answers = [await browser.get("/users/grace/groups") for _ in range(2)]
+        stranger = await browser.get("/users/who%3F/groups")
 
     assert [[group["name"] for group in answer.json()][:2] for answer in answers] == [["Team 1", "Team 2"]] * 2
+    assert (stranger.status_code, stranger.json()) == (404, {"message": "No such user"})
     with pytest.raises(APIConnectionError, match="the client is closed"):
         await app.state.m3ter.authenticate()
 
@@ -225,6 +227,26 @@ def test_sandbox_options_exist() -> None:
     assert all(option in said for option in arguments if option.startswith("--"))
 
 
+def test_environment_is_not_that_of_make() -> None:
+    """What the README has installed goes into a folder that git ignores, and that make does not use."""
+    [folder] = [line[0] for line in commands("python3 -m venv")]
+    made = re.search(r"^VENV := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert made is not None
+    assert folder != made[1]
+    assert f"/{folder}/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert [f"{folder}/bin/activate"] in commands(".")
+
+
+def test_sandbox_names_exist() -> None:
+    """What the README says of a sandbox and its data is there."""
+    section = of_table("## Testing your code", "## Security")
+    named = set(re.findall(r"\b(add_\w+|revoke_\w+)\(", section))
+
+    assert {name for name in vars(Data) if name.startswith("add_")} | {"revoke_tokens"} == named
+    assert hasattr(Sandbox, "revoke_tokens")
+
+
 def test_settings_table_is_complete() -> None:
     """Each argument of both clients is in the table of settings, and no other is."""
     table = of_table("| argument |", "### Retries")
@@ -235,7 +257,7 @@ def test_settings_table_is_complete() -> None:
 
 def test_listing_table_is_complete() -> None:
     """Each argument of a listing is in its table, and no other is."""
-    table = of_table("| `list_user_groups(user_id, ...)` |", "What is left out")
+    table = of_table("| `list_user_groups(user_id, ...)` |", "For an argument that you leave out")
     arguments = inspect.signature(M3terClient.list_user_groups).parameters
 
     assert {"self", "user_id", *re.findall(r"^\| `(\w+)=", table, re.MULTILINE)} == set(arguments)
