@@ -5,7 +5,6 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache
-from html.entities import codepoint2name
 
 import httpx
 
@@ -50,6 +49,7 @@ _REQUEST_IDS = (
 )
 _SHORTEST_SECRET = 8  # characters; hiding anything shorter would hide ordinary words
 _HIDDEN = "***"
+_HTML_NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot"}
 
 
 def error_class(status_code: int) -> type[APIStatusError]:
@@ -169,7 +169,7 @@ def _spellings(character: str) -> str:
     if character.isalnum():
         return character
     code, plain = ord(character), re.escape(character)
-    name = codepoint2name.get(code, "apos")
+    name = _HTML_NAMES.get(character, "apos")
     return rf"(?:\\?{plain}|(?i:\\u00{code:02x}|%{code:02x}|&(?:#0*{code}|#x0*{code:x}|{name});))"
 
 
