@@ -55,7 +55,7 @@ class _Pause:
         told: dict[str, Any] = dict(vars(self.failure.error))
         told["hint"] = "; ".join(filter(None, [told.get("hint"), f"it is not asked again for {left:.0f} s"]))
         if self.failure.refused:
-            return Failure(error=type(self.failure.error)(**told), refused=True)
+            return Failure(error=type(self.failure.error)(**told))
         told["retry_after"] = left
         return Failure(error=RateLimitedError(**told))
 

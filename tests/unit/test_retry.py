@@ -200,6 +200,7 @@ class TestRetryAfter:
             pytest.param("Fri Mar  1 12:00:00 2024", 86_400.0, id="the form of C, with a one-digit day"),
             pytest.param("Thu, 29 Feb 2024 12:00:30", 30.0, id="no zone"),
             pytest.param("Thu, 29 Feb 2024 12:00:30 -0000", 30.0, id="a zone that is unknown"),
+            pytest.param("Thu, 29 Feb 2024 12:00:30 -0100", 3630.0, id="another zone"),
             pytest.param("Thu, 29 Feb 2024 11:59:30 GMT", 0.0, id="past"),
             pytest.param("Sun, 06 Nov 1994 08:49:37 GMT", 0.0, id="long past"),
             pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 251_693_092_799.0, id="year 9999"),

@@ -138,6 +138,33 @@ class TestLastPart:
         assert after == "token-2"
         assert endpoint.background == [False, True]
 
+    async def test_f06_refresh_that_takes_long_is_not_made_twice(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """While a background request is under way there is no other one, however long it takes."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        endpoint.takes = 30.0
+
+        for _ in range(25):
+            assert await name(source.get(FOREVER)) == "token-1"
+            await clock.advance(1.0)
+
+        assert endpoint.background == [False, True]
+
+    async def test_f12_life_below_two_seconds_has_no_last_part(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A token that lives for a second or so is used to its end, and costs no background request."""
+        endpoint.life = 1.5
+        source = source_of(endpoint, clock)
+        await source.get(FOREVER)
+
+        await clock.advance(1.4)
+        given = await name(source.get(FOREVER))
+        await clock.settle()
+
+        assert given == "token-1"
+        assert endpoint.requests == 1
+
     async def test_f07_refresh_that_fails_is_tried_every_five_seconds(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
     ) -> None:
@@ -663,7 +690,22 @@ class TestPaused:
 
         caught = await error(source.get(clock() + 1.0))
 
-        assert str(caught).endswith("; it is not asked again for 15 s")
+        assert str(caught).endswith("it is not asked again for 15 s")
+
+    async def test_f09_refusal_that_is_remembered_says_for_how_long(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Who is told of a refusal that others have met hears so, after the way out that it has."""
+        refusal = AuthenticationError("no", status_code=401, hint="check the key")
+        endpoint.failure = Failure(error=refusal, refused=True)
+        await source.get(FOREVER)
+        await clock.advance(10.0)
+
+        caught = await error(source.get(FOREVER))
+
+        assert isinstance(caught, AuthenticationError)
+        assert caught.hint == "check the key; it is not asked again for 20 s"
+        assert (refusal.hint, caught.retry_after) == ("check the key", None)
 
     async def test_f09_f10_refusal_that_asks_for_more_is_remembered_for_as_long(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
@@ -733,6 +775,30 @@ class TestReplace:
         assert replacement == "token-2"
         assert await name(source.get(FOREVER)) == "token-2"
         assert endpoint.requests == 2
+
+    async def test_f20_token_that_is_there_is_not_fresh(self, source: TokenSource, refused: Token) -> None:
+        """Who comes late is given what others have fetched, and may yet replace it."""
+        await source.replace(refused, FOREVER)
+
+        assert await source.replace(refused, FOREVER) == Grant(token=Token("token-2", LIFE), fresh=False)
+
+    async def test_f10_replacement_is_waited_for_no_longer_than_the_caller_has(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
+    ) -> None:
+        """A caller whose timeout ends before the endpoint may be asked again hears so, also about a replacement."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        await source.replace(refused, FOREVER)
+
+        assert await name(source.replace(refused, clock() + 19.9)) == "RateLimitedError"
+        assert endpoint.requests == 2
+
+    async def test_token_at_its_end_is_not_good(self, clock: FakeClock, source: TokenSource, refused: Token) -> None:
+        """In the moment of its end a token is good no more."""
+        await clock.advance(END - 0.001)
+        before = source.is_good(refused)
+        await clock.advance(0.001)
+
+        assert (before, source.is_good(refused)) == (True, False)
 
     async def test_f20_stragglers_share_the_replacement(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
