@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from copy import copy
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 
@@ -91,9 +91,7 @@ class Flight:
         """
         Wait for so many *seconds*, which are no part of the time for the fetch.
         """
-        ends_at = self.scope.when()
-        if ends_at is not None:
-            self.scope.reschedule(ends_at + seconds)
+        self.scope.reschedule(cast("float", self.scope.when()) + seconds)  # whoever flies gives it an end
 
     def turn_away(self, failure: Failure, until: float) -> None:
         """

@@ -189,4 +189,5 @@ async def _tasks_left(seconds: float) -> list[str]:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         _, others = await asyncio.wait(others, timeout=seconds)
+    await asyncio.sleep(0)  # whom a task calls back when it ends hears of it in the next turn
     return [f"a task is left: {task.get_name()} {task.get_coro()!r}" for task in others]

@@ -91,6 +91,16 @@ class TestReading:
         assert items == [0, 1, 2, 3, 4, 5]
         assert server.asked == [None, "token-1", "token-2"]
 
+    async def test_nothing_is_fetched_ahead_unless_it_is_asked_for(self, clock: FakeClock) -> None:
+        """A pager of itself fetches no page before its time."""
+        server = Server(pages_of(1, 1))
+
+        async with aclosing(AsyncPager(server).pages()) as pages:
+            await anext(pages)
+            await clock.settle()
+
+        assert server.asked == [None]
+
     @both
     async def test_nothing_is_asked_for_before_it_is_read(self, prefetch: bool) -> None:
         """Making a pager costs no request, nor do its `pages()` before the first one is read."""

@@ -225,6 +225,30 @@ async def test_f10_store_is_not_locked_while_one_waits_for_the_endpoint(
     assert endpoint.requests == 1
 
 
+async def test_f21_token_of_the_store_is_on_trial_too(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> None:
+    """A refused token that was replaced from the store is not replaced again before it is known whether it helped."""
+    source = source_of(endpoint, clock, store=shelf)
+    first = await source.get(FOREVER)
+    assert isinstance(first, Grant)
+    await shelf.save(Token("of-another", LIFE + 1.0))
+    second = await source.replace(first.token, FOREVER)
+    assert isinstance(second, Grant)
+
+    assert second.token.access_token == "of-another"
+    assert await name(source.replace(second.token, FOREVER)) == "nothing"
+    assert endpoint.requests == 1
+
+
+async def test_token_of_less_than_a_second_is_saved(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> None:
+    """However short a token lives, others may use what is left of it."""
+    endpoint.life = 0.5
+
+    await source_of(endpoint, clock, store=shelf).get(FOREVER)
+    await clock.settle()
+
+    assert shelf.token == Token("token-1", 0.5)
+
+
 async def test_nobody_waits_for_a_store_that_saves(clock: FakeClock, endpoint: Endpoint) -> None:
     """A store that takes its time to save delays neither callers nor the replacement of a token meanwhile."""
 

@@ -668,6 +668,20 @@ class TestPaused:
 
         assert await waiting == "token-2"
 
+    async def test_f10_wait_that_was_in_vain_is_over(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """Where the endpoint fails after the wait that it asked for, the next caller asks it again at once."""
+        endpoint.failure = failing(RateLimitedError, asked=20.0)
+        await source.get(FOREVER)
+        endpoint.failure = failing()
+        waiting = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(20.0)
+        endpoint.failure = None
+
+        assert await waiting == "ServerError"
+        assert await name(source.get(FOREVER)) == "token-3"
+
     async def test_f10_spread_of_the_wait_shuts_nobody_out(self, clock: FakeClock, endpoint: Endpoint) -> None:
         """That the wait is a little longer than was asked for turns nobody away who has the time that was asked for."""
         endpoint.retry_after, endpoint.spread = 60.0, 0.5  # the longest that is waited for
