@@ -55,7 +55,7 @@ class OAuthError:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         error_description = _parse_error_description(d.pop("error_description", UNSET))
 

@@ -41,7 +41,7 @@ class TokenRequest:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        grant_type = cast(Literal["client_credentials"], d.pop("grant_type"))
+        grant_type = cast("Literal['client_credentials']", d.pop("grant_type"))
         if grant_type != "client_credentials":
             raise ValueError(
                 f"grant_type must match const 'client_credentials', got '{grant_type}'"

@@ -72,7 +72,7 @@ class TokenResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         token_type = _parse_token_type(d.pop("token_type", UNSET))
 
@@ -81,7 +81,7 @@ class TokenResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         scope = _parse_scope(d.pop("scope", UNSET))
 

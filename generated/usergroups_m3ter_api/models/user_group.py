@@ -110,7 +110,7 @@ class UserGroup:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(int | None | Unset, data)
+            return cast("int | None | Unset", data)
 
         version = _parse_version(d.pop("version", UNSET))
 
@@ -119,7 +119,7 @@ class UserGroup:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         name = _parse_name(d.pop("name", UNSET))
 
@@ -136,7 +136,7 @@ class UserGroup:
                 return dt_created_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(datetime.datetime | None | Unset, data)
+            return cast("datetime.datetime | None | Unset", data)
 
         dt_created = _parse_dt_created(d.pop("dtCreated", UNSET))
 
@@ -153,7 +153,7 @@ class UserGroup:
                 return dt_last_modified_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(datetime.datetime | None | Unset, data)
+            return cast("datetime.datetime | None | Unset", data)
 
         dt_last_modified = _parse_dt_last_modified(d.pop("dtLastModified", UNSET))
 
@@ -162,7 +162,7 @@ class UserGroup:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         created_by = _parse_created_by(d.pop("createdBy", UNSET))
 
@@ -171,7 +171,7 @@ class UserGroup:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         last_modified_by = _parse_last_modified_by(d.pop("lastModifiedBy", UNSET))
 

@@ -81,7 +81,7 @@ class UserGroupPage:
                 return data_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(list[UserGroup] | None | Unset, data)
+            return cast("list[UserGroup] | None | Unset", data)
 
         data = _parse_data(d.pop("data", UNSET))
 
@@ -90,7 +90,7 @@ class UserGroupPage:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         next_token = _parse_next_token(d.pop("nextToken", UNSET))
 

@@ -147,7 +147,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         first_name = _parse_first_name(d.pop("firstName", UNSET))
 
@@ -156,7 +156,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         last_name = _parse_last_name(d.pop("lastName", UNSET))
 
@@ -165,7 +165,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         phone_number = _parse_phone_number(d.pop("phoneNumber", UNSET))
 
@@ -174,7 +174,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         title = _parse_title(d.pop("title", UNSET))
 
@@ -191,7 +191,7 @@ class User:
                 return last_login_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(datetime.datetime | None | Unset, data)
+            return cast("datetime.datetime | None | Unset", data)
 
         last_login = _parse_last_login(d.pop("lastLogin", UNSET))
 
@@ -200,7 +200,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(int | None | Unset, data)
+            return cast("int | None | Unset", data)
 
         login_count = _parse_login_count(d.pop("loginCount", UNSET))
 
@@ -209,7 +209,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(None | str | Unset, data)
+            return cast("None | str | Unset", data)
 
         role = _parse_role(d.pop("role", UNSET))
 
@@ -218,7 +218,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(bool | None | Unset, data)
+            return cast("bool | None | Unset", data)
 
         sso_user = _parse_sso_user(d.pop("ssoUser", UNSET))
 
@@ -227,7 +227,7 @@ class User:
                 return data
             if isinstance(data, Unset):
                 return data
-            return cast(bool | None | Unset, data)
+            return cast("bool | None | Unset", data)
 
         reporting_restricted = _parse_reporting_restricted(
             d.pop("reportingRestricted", UNSET)
