@@ -102,7 +102,7 @@ def _sweeps(results: Results) -> Iterator[Goal]:
         lost = sweep["users"] - sweep["answered"]
         if sweep["max_rate"] is None:
             aim = f"Sweep against {ALLOWED}/s without `max_rate`: no user lost"
-            cause = "all attempts of a call fell into the rest of a second, which the server refuses"
+            cause = "all attempts of a call fell into seconds that had no room left"
             yield Goal(aim, f"{lost:,} of {sweep['users']:,} lost", lost == 0, cause)
         else:
             share = sweep["answered"] / sweep["seconds"] / ALLOWED

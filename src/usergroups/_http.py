@@ -179,7 +179,7 @@ class Channel:
         async def attempt(deadline: float) -> Answer | Fault:
             nonlocal built
             station = self._here()
-            await station.pacer.enter(first=urgent)
+            await station.pacer.enter(first=urgent or built is not None)  # a call that came long ago
             if self._closed:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below
@@ -191,6 +191,7 @@ class Channel:
             attempt,
             policy=NO_RETRIES if once else self.retry,
             budget=None if urgent else self._budget,
+            rate=self._rate,
             deadline=deadline,
             ambient=self.ambient,
             on_asked=on_asked,

@@ -11,6 +11,7 @@ _CROWD = 100  # calls that begin in one turn of the event loop, and that stand i
 _CATCH_UP = 0.05  # seconds of missed starts that may be made up for, within what a full window leaves
 _LEEWAY = 1.01  # of a window: so much closer together may its requests arrive than they started
 _MOST_STARTS = 10_000  # that are remembered; a higher rate has shorter windows
+_REFUSED_FOR = 1.0  # seconds: m3ter refuses what is above an organization's limit for the rest of a second
 
 
 class Rate:
@@ -47,6 +48,13 @@ class Rate:
             self._starts.append(now)
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
+
+    def hold(self) -> float:
+        """
+        Have nothing start until the server's second is over, which has no room left; give the wait as `wait` does.
+        """
+        self._next = max(self._next, self._clock() + _REFUSED_FOR)
+        return self.wait()
 
 
 class Pacer:

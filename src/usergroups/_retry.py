@@ -14,6 +14,7 @@ from . import _settings
 from ._ambient import Ambient
 from ._exchange import Answer
 from ._faults import Fault
+from ._pacing import Rate
 
 _log = getLogger("usergroups")
 
@@ -129,6 +130,7 @@ async def retrying(
     *,
     policy: RetryPolicy,
     budget: Budget | None,
+    rate: Rate,
     deadline: float,
     ambient: Ambient,
     on_asked: Callable[[Answer, float], None] | None = None,
@@ -140,9 +142,11 @@ async def retrying(
     The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which
     each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
     for, and how long it is: it is then no part of the time until *deadline*. A request that went out
-    on a stale connection is repeated at once, up to *most_stale* times.
+    on a stale connection is repeated at once, up to *most_stale* times. An attempt that is refused as
+    the one before it was, for want of room and for nobody knows how long, has the *rate* hold all.
     """
     made = stale = 0
+    refused = False
     while True:
         outcome = await attempt(deadline)
         if isinstance(outcome, Fault) and outcome.stale and stale < most_stale:
@@ -155,6 +159,11 @@ async def retrying(
             return outcome
         asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
         wait = policy.delay(made, asked=asked, roll=ambient.random())
+        no_room = asked is None and isinstance(outcome, Answer) and outcome.status_code == 429
+        if no_room and refused:
+            held = rate.hold()
+            wait = None if wait is None else max(wait, held)
+        refused = no_room
         if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
             on_asked(outcome, wait)
             deadline += wait

@@ -369,6 +369,28 @@ class TestRate:
 
         assert await self.starts(gate, clock, 100) == [0.0] * 100
 
+    @pytest.mark.parametrize("per_second", [None, 50.0])
+    async def test_hold(self, clock: FakeClock, per_second: float | None) -> None:
+        """Nobody starts for a second after the server had no more room, also those who have a place; then all go on."""
+        ambient = Ambient(clock=clock, sleep=clock.sleep)
+        rate = Rate(per_second, ambient)
+        gate = pacer(clock, limit=2, rate=rate)
+        began = clock()
+        held = rate.hold()
+
+        at = await self.starts(gate, clock, 4)
+
+        assert held == pytest.approx(1.0)
+        assert clock() - at[-1] - began == pytest.approx(1.0)
+        assert at == pytest.approx([0.0] * 4 if per_second is None else [0.0, 0.02, 0.04, 0.06])
+
+    async def test_shorter_hold_does_not_end_a_longer_wait(self, clock: FakeClock) -> None:
+        """Where the next start is later than that anyway, a hold changes nothing."""
+        rate = Rate(0.25, Ambient(clock=clock, sleep=clock.sleep))
+        rate.take()
+
+        assert rate.hold() == pytest.approx(4.04)
+
     async def test_starts_are_spread(self, clock: FakeClock) -> None:
         """A thousand callers at once start in even steps, after a first few that make up for 50 ms."""
         gate = pacer(clock, limit=1000, per_second=50.0)

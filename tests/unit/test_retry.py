@@ -17,6 +17,7 @@ from usergroups import ConfigurationError, RetryPolicy
 from usergroups._ambient import Ambient
 from usergroups._exchange import Answer
 from usergroups._faults import Fault
+from usergroups._pacing import Rate
 from usergroups._retry import FOREVER, NO_RETRIES, Budget, retry_after, retrying, worth_retrying
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
@@ -345,7 +346,10 @@ class Surroundings:
         self.made = 0
         self.deadline = 0.0
         self.asked: list[tuple[int, float]] = []
+        self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
+        self._ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
+        self.rate = Rate(None, self._ambient)
 
     async def attempt(self, deadline: float) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
@@ -357,6 +361,7 @@ class Surroundings:
     async def sleep(self, seconds: float) -> None:
         """Let the time pass at once."""
         self.slept.append(seconds)
+        self.on_sleep()
         self.now += seconds
 
     def on_asked(self, answer: Answer, wait: float) -> None:
@@ -376,8 +381,9 @@ class Surroundings:
             self.attempt,
             policy=policy or RetryPolicy(),
             budget=budget,
+            rate=self.rate,
             deadline=deadline,
-            ambient=Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5),
+            ambient=self._ambient,
             on_asked=on_asked,
         )
 
@@ -452,6 +458,50 @@ class TestRetrying:
         await around.retry()
 
         assert around.slept == [2.25]
+
+    @pytest.mark.parametrize(
+        ("outcomes", "slept", "held"),
+        [
+            pytest.param([answer(429), answer(200)], [0.25], 0.0, id="once"),
+            pytest.param([answer(429), answer(429), answer(200)], [0.25, 1.0], 1.0, id="twice in a row"),
+            pytest.param([answer(429, retry_after="soon")] * 2 + [answer(200)], [0.25, 1.0], 1.0, id="unreadable"),
+            pytest.param([answer(429)] * 5 + [answer(200)], [0.25, 1.0, 1.0, 2.0, 4.0], 1.0, id="for long"),
+            pytest.param([answer(429), answer(503), answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="by turns"),
+            pytest.param([answer(429, retry_after="0")] * 2 + [answer(200)], [0.25, 0.5], 0.0, id="it may come back"),
+            pytest.param([answer(503), answer(503), answer(200)], [0.25, 0.5], 0.0, id="another reason"),
+        ],
+    )
+    async def test_refused_for_want_of_room_again(
+        self, outcomes: list[Answer], slept: list[float], held: float
+    ) -> None:
+        """A second 429 in a row that names no time has the whole client wait until the server's second is over."""
+        around = Surroundings(*outcomes)
+        others_wait: list[float] = []
+        around.on_sleep = lambda: others_wait.append(max(0.0, around.rate.wait()))
+
+        outcome = await around.retry(RetryPolicy(attempts=9))
+
+        assert isinstance(outcome, Answer)
+        assert outcome.is_success
+        assert around.slept == slept
+        assert max(others_wait) == held
+
+    async def test_last_refusal_has_the_others_wait_too(self) -> None:
+        """A call that gives up after two refusals leaves word of them."""
+        around = Surroundings(answer(429))
+
+        await around.retry(RetryPolicy(attempts=2))
+
+        assert (around.made, around.slept, around.rate.wait()) == (2, [0.25], 1.0)
+
+    async def test_hold_beyond_the_deadline_is_not_waited_for(self) -> None:
+        """A call that cannot see the end of a hold is refused at once."""
+        around = Surroundings(answer(429))
+
+        outcome = await around.retry(deadline=around.now + 1.25)
+
+        assert isinstance(outcome, Answer)
+        assert (around.made, around.slept) == (2, [0.25])
 
     async def test_f36_long_retry_after_ends_the_call_at_once(self) -> None:
         """A server that asks for two hours is not asked again, and nobody waits."""
