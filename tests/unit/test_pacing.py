@@ -69,6 +69,51 @@ class TestLobby:
         assert entered == [*range(500)]
         assert gate.waiting == 0
 
+    async def test_crowd_that_needs_no_place_for_long_begins_some_at_a_time(self, clock: FakeClock) -> None:
+        """No more begin in a turn where each has its place, and gives it back, in that same turn."""
+        gate = pacer(clock)
+        begun = 0
+
+        async def call() -> None:
+            nonlocal begun
+            await gate.begin()
+            begun += 1
+            await gate.enter()
+            gate.leave()
+
+        calls = [asyncio.create_task(call()) for _ in range(350)]
+        in_turns = [0]
+        while begun < 350:
+            await asyncio.sleep(0)
+            in_turns.append(begun)
+        await asyncio.gather(*calls)
+
+        assert max(later - earlier for earlier, later in pairwise(in_turns)) == 100
+
+    async def test_line_is_filled_up_when_half_of_it_has_gone(self, clock: FakeClock) -> None:
+        """A hundred stand in line, and fifty more come from the lobby as soon as fifty have left it."""
+        gate = pacer(clock)
+        await gate.enter()
+        begun = 0
+
+        async def call() -> None:
+            nonlocal begun
+            await gate.begin()
+            begun += 1
+            await gate.enter()
+
+        calls = [asyncio.create_task(call()) for _ in range(500)]
+        await clock.settle()
+        after = [begun]
+        for _ in range(100):
+            gate.leave()
+            await clock.settle()
+            after.append(begun)
+
+        assert after == [100] * 50 + [150] * 50 + [200]
+        for one in calls:
+            one.cancel()
+
     async def test_whoever_leaves_the_lobby_keeps_nobody_waiting(self, clock: FakeClock) -> None:
         """Cancelled in the lobby, also in the moment of being called, a caller is forgotten."""
         gate = pacer(clock)
@@ -187,6 +232,42 @@ class TestGate:
         await asyncio.gather(*callers)
 
         assert entered == ["urgent", "one", "two", "three"]
+
+    async def test_places_that_come_free_together_are_taken_together(self, clock: FakeClock) -> None:
+        """Without a rate, those who have been called enter in the same turn, not one after another."""
+        gate = pacer(clock, limit=3)
+        await fill(gate, 3)
+        callers = [asyncio.create_task(gate.enter()) for _ in range(3)]
+        await clock.settle()
+
+        for _ in range(3):
+            gate.leave()
+        await asyncio.sleep(0)
+
+        assert all(one.done() for one in callers)
+
+    @pytest.mark.parametrize("cancelled", [False, True])
+    async def test_first_waits_for_one_start_at_most(self, clock: FakeClock, *, cancelled: bool) -> None:
+        """Of those who wait for the rate's next free moment, one alone is before whoever goes first."""
+        gate = pacer(clock, limit=10, per_second=1.0)
+        await gate.enter()
+        waiting = [asyncio.create_task(gate.enter()) for _ in range(4)]
+        await clock.advance(1.02)
+        if cancelled:
+            waiting[1].cancel()  # at the gate
+            await asyncio.sleep(0)
+            waiting[2].cancel()  # in the moment of being called to it
+            await clock.settle()
+        waiting.append(asyncio.create_task(gate.enter()))
+        await clock.settle()
+        first = asyncio.create_task(gate.enter(first=True))
+
+        await clock.advance(2.03)
+
+        assert first.done()
+        assert sum(one.done() and not one.cancelled() for one in waiting) == 2
+        for one in waiting:
+            one.cancel()
 
     async def test_newcomer_does_not_overtake(self, clock: FakeClock) -> None:
         """A place that is given back belongs to whoever waits for it, not to whoever comes in that moment."""
