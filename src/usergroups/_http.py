@@ -59,7 +59,8 @@ class Channel:
     The way of one client to one provider: every request goes through here.
 
     It may be used in one loop after another: each gets a gate and a transport of its own. *hints*
-    say, for a status, what the way out is.
+    say, for a status, what the way out is. A provider that refuses what exceeds its limit does so for
+    *refused_for* seconds, where that is known.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Channel:
         retry: RetryPolicy,
         max_in_flight: int,
         max_rate: float | None,
+        refused_for: float = 0.0,
         transport: httpx.AsyncBaseTransport | None,
         user_agent: str | None,
         hints: Mapping[int, str],
@@ -82,7 +84,7 @@ class Channel:
         self.retry = retry
         self.ambient: Ambient = AMBIENT.get()
         self._most = _settings.count("max_in_flight", max_in_flight)
-        self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient)
+        self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
         self._headers = usual_headers(base_url, user_agent)
         self._ours = transport is None
         self._peer = urlsplit(base_url).netloc
@@ -179,7 +181,7 @@ class Channel:
         async def attempt(deadline: float) -> Answer | Fault:
             nonlocal built
             station = self._here()
-            await station.pacer.enter(first=urgent or built is not None)  # a call that came long ago
+            await station.pacer.enter(first=urgent)
             if self._closed:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below

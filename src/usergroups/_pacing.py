@@ -11,7 +11,6 @@ _CROWD = 100  # calls that begin in one turn of the event loop, and that stand i
 _CATCH_UP = 0.05  # seconds of missed starts that may be made up for, within what a full window leaves
 _LEEWAY = 1.01  # of a window: so much closer together may its requests arrive than they started
 _MOST_STARTS = 10_000  # that are remembered; a higher rate has shorter windows
-_REFUSED_FOR = 1.0  # seconds: m3ter refuses what is above an organization's limit for the rest of a second
 
 
 class Rate:
@@ -23,8 +22,9 @@ class Rate:
     that belongs to one.
     """
 
-    def __init__(self, per_second: float | None, ambient: Ambient) -> None:
+    def __init__(self, per_second: float | None, ambient: Ambient, *, refused_for: float = 0.0) -> None:
         self._clock = ambient.clock
+        self._refused_for = refused_for
         self.is_limited = per_second is not None
         self._interval = 0.0 if per_second is None else 1.0 / per_second
         most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
@@ -49,12 +49,11 @@ class Rate:
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
 
-    def hold(self) -> float:
+    def hold(self, longest: float) -> None:
         """
-        Have nothing start until the server's second is over, which has no room left; give the wait as `wait` does.
+        Have nothing start while the server refuses whatever comes: so many seconds as it is known to, or *longest*.
         """
-        self._next = max(self._next, self._clock() + _REFUSED_FOR)
-        return self.wait()
+        self._next = max(self._next, self._clock() + min(longest, self._refused_for))
 
 
 class Pacer:

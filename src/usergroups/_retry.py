@@ -143,7 +143,7 @@ async def retrying(
     each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
     for, and how long it is: it is then no part of the time until *deadline*. A request that went out
     on a stale connection is repeated at once, up to *most_stale* times. An attempt that is refused as
-    the one before it was, for want of room and for nobody knows how long, has the *rate* hold all.
+    the one before it was, for want of room and for it is not said how long, has the *rate* hold all.
     """
     made = stale = 0
     refused = False
@@ -161,9 +161,9 @@ async def retrying(
         wait = policy.delay(made, asked=asked, roll=ambient.random())
         no_room = asked is None and isinstance(outcome, Answer) and outcome.status_code == 429
         if no_room and refused:
-            held = rate.hold()
-            wait = None if wait is None else max(wait, held)
+            rate.hold(policy.backoff_max)
         refused = no_room
+        wait = None if wait is None else max(wait, rate.wait())
         if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
             on_asked(outcome, wait)
             deadline += wait

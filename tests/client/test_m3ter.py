@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import random
 from base64 import b64encode
+from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -32,6 +34,7 @@ from usergroups import (
     ServerError,
     UnexpectedResponseError,
     UserGroupsError,
+    sweep,
 )
 from usergroups.m3ter import UserGroup
 
@@ -942,6 +945,37 @@ class TestErrors:
         assert caught.value.message == "bad header: Bearer ***"
         assert caught.value.headers["x-echo"] == "***"
         assert caught.value.request_id == "***"
+
+
+class TestLimit:
+    """What exceeds the organization's limit is refused until the second is over."""
+
+    @pytest.mark.parametrize("seed", range(5))
+    async def test_sweep_without_max_rate(self, make_m3ter: MakeM3ter, clock: FakeClock, seed: int) -> None:
+        """A sweep that asks as fast as it can loses no user while the retry budget lasts, and is seldom in vain."""
+        in_second: Counter[int] = Counter()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                return httpx.Response(200, json={"access_token": canary.ACCESS_TOKEN, "expires_in": 18_000})
+            await clock.sleep(0.004)
+            in_second[int(clock())] += 1
+            refused = in_second[int(clock())] > 50
+            return httpx.Response(429) if refused else httpx.Response(200, json={"data": []})
+
+        def transport() -> httpx.AsyncBaseTransport:
+            return httpx.MockTransport(answer)
+
+        m3ter = make_m3ter(make_transport=transport, clock=clock, roll=random.Random(seed), max_rate=None)
+        users = [f"u-{number}" for number in range(500)]
+        begun = clock()
+
+        swept = sweep(lambda user: m3ter.list_user_groups(user).collect(), users, on_error="yield")
+        errors = {outcome.key: outcome.error async for outcome in swept}
+
+        assert errors == dict.fromkeys(users)
+        assert clock() - begun < 15.0  # 9 would be the least
+        assert sum(in_second.values()) < 500 + 20 * len(in_second)
 
 
 class TestLog:

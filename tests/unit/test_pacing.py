@@ -452,25 +452,53 @@ class TestRate:
 
     @pytest.mark.parametrize("per_second", [None, 50.0])
     async def test_hold(self, clock: FakeClock, per_second: float | None) -> None:
-        """Nobody starts for a second after the server had no more room, also those who have a place; then all go on."""
+        """Nobody starts while the server is known to refuse all; then they go on as before."""
         ambient = Ambient(clock=clock, sleep=clock.sleep)
-        rate = Rate(per_second, ambient)
+        rate = Rate(per_second, ambient, refused_for=1.0)
         gate = pacer(clock, limit=2, rate=rate)
         began = clock()
-        held = rate.hold()
+        rate.hold(8.0)
 
         at = await self.starts(gate, clock, 4)
 
-        assert held == pytest.approx(1.0)
         assert clock() - at[-1] - began == pytest.approx(1.0)
         assert at == pytest.approx([0.0] * 4 if per_second is None else [0.0, 0.02, 0.04, 0.06])
 
-    async def test_shorter_hold_does_not_end_a_longer_wait(self, clock: FakeClock) -> None:
-        """Where the next start is later than that anyway, a hold changes nothing."""
-        rate = Rate(0.25, Ambient(clock=clock, sleep=clock.sleep))
-        rate.take()
+    async def test_hold_that_begins_when_callers_already_wait(self, clock: FakeClock) -> None:
+        """Whoever waits at the gate for a free moment waits on when that is put off."""
+        rate = Rate(4.0, Ambient(clock=clock, sleep=clock.sleep), refused_for=1.0)
+        gate = pacer(clock, limit=10, rate=rate)
+        await gate.enter()
+        waiting = asyncio.create_task(gate.enter())
+        await clock.advance(0.1)
 
-        assert rate.hold() == pytest.approx(4.04)
+        rate.hold(8.0)
+        await clock.advance(0.99)
+        held = not waiting.done()
+        await clock.advance(0.02)
+
+        assert held
+        assert waiting.done()
+
+    @pytest.mark.parametrize(
+        ("refused_for", "longest", "wait"),
+        [
+            pytest.param(1.0, 8.0, 1.0, id="as long as refusals last"),
+            pytest.param(1.0, 0.5, 0.5, id="no longer than asked for"),
+            pytest.param(0.0, 8.0, 0.202, id="no time where it is not known"),
+            pytest.param(0.1, 8.0, 0.202, id="no shorter than the wait without it"),
+        ],
+    )
+    async def test_hold_lasts(self, clock: FakeClock, refused_for: float, longest: float, wait: float) -> None:
+        """A hold puts the next start off, and never forward."""
+        rate = Rate(5.0, Ambient(clock=clock, sleep=clock.sleep), refused_for=refused_for)
+        for _ in range(5):
+            rate.take()
+        await clock.advance(0.808)
+
+        rate.hold(longest)
+
+        assert rate.wait() == pytest.approx(wait)
 
     async def test_starts_are_spread(self, clock: FakeClock) -> None:
         """A thousand callers at once start in even steps, after a first few that make up for 50 ms."""

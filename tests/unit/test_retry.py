@@ -349,7 +349,7 @@ class Surroundings:
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
         self._ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
-        self.rate = Rate(None, self._ambient)
+        self.rate = Rate(None, self._ambient, refused_for=1.0)
 
     async def attempt(self, deadline: float) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
@@ -469,12 +469,13 @@ class TestRetrying:
             pytest.param([answer(429), answer(503), answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="by turns"),
             pytest.param([answer(429, retry_after="0")] * 2 + [answer(200)], [0.25, 0.5], 0.0, id="it may come back"),
             pytest.param([answer(503), answer(503), answer(200)], [0.25, 0.5], 0.0, id="another reason"),
+            pytest.param([answer(429), LOST, answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="or none"),
         ],
     )
     async def test_refused_for_want_of_room_again(
         self, outcomes: list[Answer], slept: list[float], held: float
     ) -> None:
-        """A second 429 in a row that names no time has the whole client wait until the server's second is over."""
+        """A second 429 in a row that names no time has the client wait for as long as such refusals last."""
         around = Surroundings(*outcomes)
         others_wait: list[float] = []
         around.on_sleep = lambda: others_wait.append(max(0.0, around.rate.wait()))
@@ -485,6 +486,23 @@ class TestRetrying:
         assert outcome.is_success
         assert around.slept == slept
         assert max(others_wait) == held
+
+    async def test_hold_is_no_longer_than_a_wait_may_be(self) -> None:
+        """Who wants short waits gets them."""
+        around = Surroundings(answer(429))
+
+        await around.retry(RetryPolicy(backoff_max=0.1))
+
+        assert around.slept == pytest.approx([0.05, 0.1])
+
+    async def test_retry_waits_for_a_hold_that_another_call_brought_about(self) -> None:
+        """A retry that could not start any sooner is put off until then, or given up where that is too late."""
+        around = Surroundings(answer(503))
+        around.rate.hold(8.0)
+
+        await around.retry(deadline=around.now + 1.4)
+
+        assert (around.made, around.slept) == (2, [1.0])
 
     async def test_last_refusal_has_the_others_wait_too(self) -> None:
         """A call that gives up after two refusals leaves word of them."""
