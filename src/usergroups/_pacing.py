@@ -24,7 +24,7 @@ class Rate:
 
     def __init__(self, per_second: float | None, ambient: Ambient, *, refused_for: float = 0.0) -> None:
         self._clock = ambient.clock
-        self._refused_for = refused_for
+        self.refused_for = refused_for
         self.is_limited = per_second is not None
         self._interval = 0.0 if per_second is None else 1.0 / per_second
         most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
@@ -53,7 +53,7 @@ class Rate:
         """
         Have nothing start while the server refuses whatever comes: so many seconds as it is known to, or *longest*.
         """
-        self._next = max(self._next, self._clock() + min(longest, self._refused_for))
+        self._next = max(self._next, self._clock() + min(longest, self.refused_for))
 
 
 class Pacer:

@@ -125,6 +125,10 @@ def worth_retrying(outcome: Answer | Fault) -> bool:
     return outcome.retryable if isinstance(outcome, Fault) else outcome.status_code in _RETRIED
 
 
+def _is_refusal(outcome: Answer | Fault) -> bool:
+    return isinstance(outcome, Answer) and outcome.status_code == 429
+
+
 async def retrying(
     attempt: Callable[[float], Awaitable[Answer | Fault]],
     *,
@@ -142,8 +146,9 @@ async def retrying(
     The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which
     each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
     for, and how long it is: it is then no part of the time until *deadline*. A request that went out
-    on a stale connection is repeated at once, up to *most_stale* times. An attempt that is refused as
-    the one before it was, for want of room and for it is not said how long, has the *rate* hold all.
+    on a stale connection is repeated at once, up to *most_stale* times. Where it is known how long a
+    429 lasts that does not say so itself, a second one in a row has *rate* hold everything, and
+    retries after such refusals, being held back so, take nothing of *budget*.
     """
     made = stale = 0
     refused = False
@@ -159,15 +164,16 @@ async def retrying(
             return outcome
         asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
         wait = policy.delay(made, asked=asked, roll=ambient.random())
-        no_room = asked is None and isinstance(outcome, Answer) and outcome.status_code == 429
-        if no_room and refused:
+        refused_before, refused = refused, asked is None and rate.refused_for > 0 and _is_refusal(outcome)
+        if refused_before and refused:
             rate.hold(policy.backoff_max)
-        refused = no_room
         wait = None if wait is None else max(wait, rate.wait())
         if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
             on_asked(outcome, wait)
             deadline += wait
-        if wait is None or ambient.clock() + wait >= deadline or (budget is not None and not budget.take()):
+        if wait is None or ambient.clock() + wait >= deadline:
+            return outcome
+        if budget is not None and not refused and not budget.take():
             return outcome
         reason = outcome.reason if isinstance(outcome, Fault) else f"status {outcome.status_code}"
         _log.debug("attempt %d failed (%s); the next one is in %.3f s", made, reason, wait)

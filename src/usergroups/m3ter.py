@@ -46,7 +46,7 @@ _HINTS: Mapping[int, str] = {
     401: "check api_key and api_secret",
     403: "check org_id, and that the service user may read user groups",
     413: "ask for less at a time, with a smaller page_size",
-    429: "a lower max_rate leaves more to the organization's other clients",
+    429: "set max_rate, or a lower one where others ask for this organization too",
 }
 
 

@@ -952,7 +952,7 @@ class TestLimit:
 
     @pytest.mark.parametrize("seed", range(5))
     async def test_sweep_without_max_rate(self, make_m3ter: MakeM3ter, clock: FakeClock, seed: int) -> None:
-        """A sweep that asks as fast as it can loses no user while the retry budget lasts, and is seldom in vain."""
+        """A sweep that asks as fast as it can loses no user, however long it lasts, and is seldom in vain."""
         in_second: Counter[int] = Counter()
 
         async def answer(request: httpx.Request) -> httpx.Response:
@@ -967,15 +967,15 @@ class TestLimit:
             return httpx.MockTransport(answer)
 
         m3ter = make_m3ter(make_transport=transport, clock=clock, roll=random.Random(seed), max_rate=None)
-        users = [f"u-{number}" for number in range(500)]
+        users = [f"u-{number}" for number in range(2_000)]
         begun = clock()
 
         swept = sweep(lambda user: m3ter.list_user_groups(user).collect(), users, on_error="yield")
         errors = {outcome.key: outcome.error async for outcome in swept}
 
         assert errors == dict.fromkeys(users)
-        assert clock() - begun < 15.0  # 9 would be the least
-        assert sum(in_second.values()) < 500 + 20 * len(in_second)
+        assert clock() - begun < 60.0  # 39 would be the least
+        assert sum(in_second.values()) < 2_000 + 20 * len(in_second)
 
 
 class TestLog:

@@ -495,6 +495,26 @@ class TestRetrying:
 
         assert around.slept == pytest.approx([0.05, 0.1])
 
+    @pytest.mark.parametrize(
+        ("refused_for", "outcome", "made"),
+        [
+            pytest.param(1.0, answer(429), 3, id="it is known for how long"),
+            pytest.param(0.0, answer(429), 1, id="it is not known"),
+            pytest.param(1.0, answer(429, retry_after="0"), 1, id="it is said"),
+            pytest.param(1.0, answer(503), 1, id="it is another failure"),
+        ],
+    )
+    async def test_refusals_that_are_waited_out_take_nothing_from_the_budget(
+        self, refused_for: float, outcome: Answer, made: int
+    ) -> None:
+        """Retries that have the whole client wait need no other bound."""
+        around = Surroundings(outcome)
+        around.rate.refused_for = refused_for
+
+        await around.retry(budget=empty_budget())
+
+        assert around.made == made
+
     async def test_retry_waits_for_a_hold_that_another_call_brought_about(self) -> None:
         """A retry that could not start any sooner is put off until then, or given up where that is too late."""
         around = Surroundings(answer(503))
