@@ -49,11 +49,11 @@ class Rate:
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
 
-    def hold(self, longest: float) -> None:
+    def hold(self) -> None:
         """
-        Have nothing start while the server refuses whatever comes: so many seconds as it is known to, or *longest*.
+        Have nothing start for as long as the server is known to refuse whatever comes.
         """
-        self._next = max(self._next, self._clock() + min(longest, self.refused_for))
+        self._next = max(self._next, self._clock() + self.refused_for)
 
 
 class Pacer:

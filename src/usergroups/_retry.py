@@ -146,9 +146,9 @@ async def retrying(
     The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which
     each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
     for, and how long it is: it is then no part of the time until *deadline*. A request that went out
-    on a stale connection is repeated at once, up to *most_stale* times. Where it is known how long a
-    429 lasts that does not say so itself, a second one in a row has *rate* hold everything, and
-    retries after such refusals, being held back so, take nothing of *budget*.
+    on a stale connection is repeated at once, up to *most_stale* times. Where *rate* knows how long a
+    429 lasts that does not say so itself, a second one in a row has it hold everything, and retries
+    after such refusals, being held back so, take nothing of *budget*.
     """
     made = stale = 0
     refused = False
@@ -166,8 +166,9 @@ async def retrying(
         wait = policy.delay(made, asked=asked, roll=ambient.random())
         refused_before, refused = refused, asked is None and rate.refused_for > 0 and _is_refusal(outcome)
         if refused_before and refused:
-            rate.hold(policy.backoff_max)
-        wait = None if wait is None else max(wait, rate.wait())
+            rate.hold()
+        if refused and wait is not None:
+            wait = max(wait, rate.wait())
         if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
             on_asked(outcome, wait)
             deadline += wait

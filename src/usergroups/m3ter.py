@@ -38,7 +38,7 @@ _log = getLogger("usergroups")
 BASE_URL = "https://api.m3ter.com"
 LARGEST_PAGE = 200  # user groups, the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
-REFUSED_FOR = 1.0  # seconds at most: what exceeds that is refused for the rest of a second, documented
+REFUSED_FOR = 1.0  # seconds at most, for the rest of one: what exceeds that, but not an address's limit; documented
 
 # An expired token is answered 403, and so are an unknown organization and a missing permission.
 _REFUSALS = frozenset({401, 403})
@@ -98,7 +98,7 @@ class M3terClient(Client):
             retry=retry,
             max_in_flight=max_in_flight,
             max_rate=max_rate,
-            refused_for=REFUSED_FOR,
+            refused_for=REFUSED_FOR if max_rate is None else 0.0,
             transport=transport,
             user_agent=user_agent,
             hints=_HINTS,

@@ -348,8 +348,8 @@ class Surroundings:
         self.asked: list[tuple[int, float]] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
-        self._ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
-        self.rate = Rate(None, self._ambient, refused_for=1.0)
+        self.ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
+        self.rate = Rate(None, self.ambient, refused_for=1.0)
 
     async def attempt(self, deadline: float) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
@@ -383,7 +383,7 @@ class Surroundings:
             budget=budget,
             rate=self.rate,
             deadline=deadline,
-            ambient=self._ambient,
+            ambient=self.ambient,
             on_asked=on_asked,
         )
 
@@ -465,6 +465,9 @@ class TestRetrying:
             pytest.param([answer(429), answer(200)], [0.25], 0.0, id="once"),
             pytest.param([answer(429), answer(429), answer(200)], [0.25, 1.0], 1.0, id="twice in a row"),
             pytest.param([answer(429, retry_after="soon")] * 2 + [answer(200)], [0.25, 1.0], 1.0, id="unreadable"),
+            pytest.param(
+                [answer(429), STALE, answer(429), answer(200)], [0.25, 1.0], 1.0, id="but for an idle connection"
+            ),
             pytest.param([answer(429)] * 5 + [answer(200)], [0.25, 1.0, 1.0, 2.0, 4.0], 1.0, id="for long"),
             pytest.param([answer(429), answer(503), answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="by turns"),
             pytest.param([answer(429, retry_after="0")] * 2 + [answer(200)], [0.25, 0.5], 0.0, id="it may come back"),
@@ -487,14 +490,6 @@ class TestRetrying:
         assert around.slept == slept
         assert max(others_wait) == held
 
-    async def test_hold_is_no_longer_than_a_wait_may_be(self) -> None:
-        """Who wants short waits gets them."""
-        around = Surroundings(answer(429))
-
-        await around.retry(RetryPolicy(backoff_max=0.1))
-
-        assert around.slept == pytest.approx([0.05, 0.1])
-
     @pytest.mark.parametrize(
         ("refused_for", "outcome", "made"),
         [
@@ -515,14 +510,38 @@ class TestRetrying:
 
         assert around.made == made
 
-    async def test_retry_waits_for_a_hold_that_another_call_brought_about(self) -> None:
-        """A retry that could not start any sooner is put off until then, or given up where that is too late."""
-        around = Surroundings(answer(503))
-        around.rate.hold(8.0)
+    async def test_other_failure_after_a_refusal_takes_from_the_budget(self) -> None:
+        """What is exempt is the retry after a refusal, not the call."""
+        around = Surroundings(answer(429), answer(503))
+
+        await around.retry(budget=empty_budget())
+
+        assert around.made == 2
+
+    async def test_refusal_waits_for_a_hold_that_another_call_brought_about(self) -> None:
+        """Whoever is refused for the first time while all wait waits with them, or gives up where that is too late."""
+        around = Surroundings(answer(429), answer(503))
+        around.rate.hold()
 
         await around.retry(deadline=around.now + 1.4)
 
+        late = Surroundings(answer(429))
+        late.rate.hold()
+        await late.retry(deadline=late.now + 0.9)
+
         assert (around.made, around.slept) == (2, [1.0])
+        assert (late.made, late.slept) == (1, [])
+
+    async def test_rate_alone_is_no_reason_to_wait(self) -> None:
+        """The next free moment of a rate is waited for at the gate, by whoever is next."""
+        around = Surroundings(answer(429, retry_after="2"), answer(503), answer(429), answer(200))
+        around.rate = Rate(0.01, around.ambient)
+        around.rate.take()
+
+        await around.retry(RetryPolicy(attempts=4), on_asked=around.on_asked)
+
+        assert around.slept == [2.25, 0.5, 1.0]
+        assert around.asked == [(429, 2.25)]
 
     async def test_last_refusal_has_the_others_wait_too(self) -> None:
         """A call that gives up after two refusals leaves word of them."""

@@ -220,19 +220,20 @@ async def test_f39_passing_failure_is_tried_again(
     assert server.count(provider.path) == 6
 
 
+@pytest.mark.parametrize("max_rate", [50.0, None])
 async def test_f39_rate_limit_that_names_no_time(
-    server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch
+    server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch, max_rate: float | None
 ) -> None:
-    """A 429 is tried again as often; for m3ter, a second one in a row means the rest of a second."""
+    """A 429 is tried again as other failures; to m3ter without `max_rate`, not before the second is over."""
     server.always(provider.path, answer(b"", 429))
     policy = RetryPolicy(attempts=6, backoff_initial=0.5, backoff_max=3)
-    ask = provider.of(server, retry=policy, clock=clock, roll=0.5)
+    ask = provider.of(server, retry=policy, clock=clock, roll=0.5, max_rate=max_rate)
 
     with watch.raises(RateLimitedError) as caught:
         await ask()
 
+    held = 1.0 if provider.name == "m3ter" and max_rate is None else 0.0
     assert caught.value.retry_after is None
-    held = 1.0 if provider.name == "m3ter" else 0.0
     assert clock.slept == pytest.approx([0.25, max(0.5, held), 1.0, 1.5, 1.5])
     assert server.count(provider.path) == 6
 
