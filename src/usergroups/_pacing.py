@@ -24,7 +24,8 @@ class Rate:
 
     def __init__(self, per_second: float | None, ambient: Ambient, *, refused_for: float = 0.0) -> None:
         self._clock = ambient.clock
-        self.refused_for = refused_for
+        self._refused_for = refused_for
+        self._answered = True  # since the last hold
         self.is_limited = per_second is not None
         self._interval = 0.0 if per_second is None else 1.0 / per_second
         most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
@@ -49,11 +50,25 @@ class Rate:
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
 
+    def answered(self) -> None:
+        """
+        Hear that the server answered a request, in whatever way but to put it off.
+        """
+        self._answered = True
+
+    def is_full(self) -> bool:
+        """
+        Tell whether a refusal means that the server's second is full: no more, if a hold was of no use.
+        """
+        return self._refused_for > 0 and (self._answered or self.wait() > 0)
+
     def hold(self) -> None:
         """
-        Have nothing start for as long as the server is known to refuse whatever comes.
+        Have nothing start until that second is over.
         """
-        self._next = max(self._next, self._clock() + self.refused_for)
+        if self._answered:
+            self._next = max(self._next, self._clock() + self._refused_for)
+            self._answered = False
 
 
 class Pacer:

@@ -125,8 +125,10 @@ def worth_retrying(outcome: Answer | Fault) -> bool:
     return outcome.retryable if isinstance(outcome, Fault) else outcome.status_code in _RETRIED
 
 
-def _is_refusal(outcome: Answer | Fault) -> bool:
-    return isinstance(outcome, Answer) and outcome.status_code == 429
+def _note(answer: Answer, budget: Budget | None, rate: Rate) -> None:
+    rate.answered()
+    if budget is not None and answer.is_success:
+        budget.give()
 
 
 async def retrying(
@@ -159,12 +161,13 @@ async def retrying(
             continue
         made += 1
         if not worth_retrying(outcome):
-            if budget is not None and isinstance(outcome, Answer) and outcome.is_success:
-                budget.give()
+            if isinstance(outcome, Answer):
+                _note(outcome, budget, rate)
             return outcome
         asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
         wait = policy.delay(made, asked=asked, roll=ambient.random())
-        refused_before, refused = refused, asked is None and rate.refused_for > 0 and _is_refusal(outcome)
+        untold = isinstance(outcome, Answer) and outcome.status_code == 429 and asked is None
+        refused_before, refused = refused, untold and rate.is_full()
         if refused_before and refused:
             rate.hold()
         if refused and wait is not None:

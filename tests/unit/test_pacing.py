@@ -480,6 +480,25 @@ class TestRate:
         assert held
         assert waiting.done()
 
+    async def test_hold_that_was_of_no_use(self, clock: FakeClock) -> None:
+        """After a hold there is no other before the server has answered; until its end, that second is full."""
+        rate = Rate(None, Ambient(clock=clock, sleep=clock.sleep), refused_for=1.0)
+        full = [rate.is_full()]
+        rate.hold()
+        await clock.advance(0.5)
+        rate.hold()
+        full.append(rate.is_full())
+        await clock.advance(0.5)
+        rate.hold()
+        full.append(rate.is_full())
+        wait = rate.wait()
+        rate.answered()
+        full.append(rate.is_full())
+        rate.hold()
+
+        assert full == [True, True, False, True]
+        assert (wait, rate.wait()) == (0.0, 1.0)
+
     @pytest.mark.parametrize(
         ("refused_for", "wait"),
         [

@@ -340,7 +340,7 @@ def test_f39_what_is_worth_retrying(outcome: Answer | Fault, worth: bool) -> Non
 class Surroundings:
     """A clock that sleeping moves on, dice that always show a half, and attempts that end as told."""
 
-    def __init__(self, *outcomes: Answer | Fault) -> None:
+    def __init__(self, *outcomes: Answer | Fault, rate: Rate | None = None) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
         self.made = 0
@@ -349,7 +349,7 @@ class Surroundings:
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
         self.ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
-        self.rate = Rate(None, self.ambient, refused_for=1.0)
+        self.rate = rate or Rate(None, self.ambient, refused_for=1.0)
 
     async def attempt(self, deadline: float) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
@@ -504,11 +504,26 @@ class TestRetrying:
     ) -> None:
         """Retries that have the whole client wait need no other bound."""
         around = Surroundings(outcome)
-        around.rate.refused_for = refused_for
+        around.rate = Rate(None, around.ambient, refused_for=refused_for)
 
         await around.retry(budget=empty_budget())
 
         assert around.made == made
+
+    async def test_refusals_that_outlast_a_hold_are_failures_like_others(self) -> None:
+        """Where a hold was of no use, there is no other until the server answers, and retries take from the budget."""
+        around = Surroundings(answer(429))
+        await around.retry()
+        around.slept.clear()
+        around.now += 1.0
+
+        await around.retry(budget=empty_budget())
+        in_vain = [*around.slept]
+        await Surroundings(answer(404), rate=around.rate).retry()
+        await around.retry(budget=empty_budget())
+
+        assert in_vain == []
+        assert around.slept == [0.25, 1.0]
 
     async def test_other_failure_after_a_refusal_takes_from_the_budget(self) -> None:
         """What is exempt is the retry after a refusal, not the call."""
