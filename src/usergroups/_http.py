@@ -59,8 +59,8 @@ class Channel:
     The way of one client to one provider: every request goes through here.
 
     It may be used in one loop after another: each gets a gate and a transport of its own. *hints*
-    say, for a status, what the way out is. Where the limit is
-    to be found by being refused, such refusals last *refused_for* seconds.
+    say, for a status, what the way out is. Where the limit is to be found by being refused, such
+    refusals last *refused_for* seconds.
     """
 
     def __init__(

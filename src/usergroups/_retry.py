@@ -126,6 +126,9 @@ def worth_retrying(outcome: Answer | Fault) -> bool:
 
 
 def _note(answer: Answer, budget: Budget | None, rate: Rate) -> None:
+    """
+    Let the budget and the rate know of an answer that ends a call.
+    """
     rate.answered()
     if budget is not None and answer.is_success:
         budget.give()

@@ -38,7 +38,7 @@ _log = getLogger("usergroups")
 BASE_URL = "https://api.m3ter.com"
 LARGEST_PAGE = 200  # user groups, the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
-REFUSED_FOR = 1.0  # seconds at most, for the rest of one: what exceeds that, but not an address's limit; documented
+REFUSED_FOR = 1.0  # seconds at most: what exceeds that is refused for the rest of a second, documented
 
 # An expired token is answered 403, and so are an unknown organization and a missing permission.
 _REFUSALS = frozenset({401, 403})

@@ -27,24 +27,32 @@ async def fill(gate: Pacer, places: int) -> None:
 class TestLobby:
     """Where calls wait before they begin."""
 
-    async def test_crowd_begins_some_at_a_time(self, clock: FakeClock) -> None:
-        """Of calls that come at once, a hundred begin in each turn of the loop, in the order in which they came."""
+    @pytest.mark.parametrize("goes_through", [False, True])
+    async def test_crowd_begins_some_at_a_time(self, clock: FakeClock, *, goes_through: bool) -> None:
+        """
+        Of calls that come at once, a hundred begin in each turn of the loop, in the order in which they came.
+
+        So it is where each gets a place, and gives it back, in that same turn.
+        """
         gate = pacer(clock)
         begun: list[int] = []
 
         async def call(number: int) -> None:
             await gate.begin()
             begun.append(number)
+            if goes_through:
+                await gate.enter()
+                gate.leave()
 
-        calls = [asyncio.create_task(call(number)) for number in range(250)]
+        calls = [asyncio.create_task(call(number)) for number in range(350)]
         in_turns = []
-        while len(begun) < 250:
+        while len(begun) < 350:
             await asyncio.sleep(0)
             in_turns.append(len(begun))
         await asyncio.gather(*calls)
 
         assert max(later - earlier for earlier, later in pairwise([0, *in_turns])) == 100
-        assert begun == [*range(250)]
+        assert begun == [*range(350)]
         assert gate.waiting == 0
 
     async def test_none_begins_while_the_line_is_long(self, clock: FakeClock) -> None:
@@ -68,27 +76,6 @@ class TestLobby:
         assert waiting == 500
         assert entered == [*range(500)]
         assert gate.waiting == 0
-
-    async def test_crowd_that_needs_no_place_for_long_begins_some_at_a_time(self, clock: FakeClock) -> None:
-        """No more begin in a turn where each has its place, and gives it back, in that same turn."""
-        gate = pacer(clock)
-        begun = 0
-
-        async def call() -> None:
-            nonlocal begun
-            await gate.begin()
-            begun += 1
-            await gate.enter()
-            gate.leave()
-
-        calls = [asyncio.create_task(call()) for _ in range(350)]
-        in_turns = [0]
-        while begun < 350:
-            await asyncio.sleep(0)
-            in_turns.append(begun)
-        await asyncio.gather(*calls)
-
-        assert max(later - earlier for earlier, later in pairwise(in_turns)) == 100
 
     async def test_line_is_filled_up_when_half_of_it_has_gone(self, clock: FakeClock) -> None:
         """A hundred stand in line, and fifty more come from the lobby as soon as fifty have left it."""
