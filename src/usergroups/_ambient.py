@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import attrs
-import httpx
+
+from ._connections import Connection
 
 
 @attrs.frozen
@@ -16,13 +17,13 @@ class Ambient:
     The surroundings of one client, read once, when it is made.
 
     *clock* gives seconds that only ever grow; *sleep* waits that long; *random* gives a number in
-    [0, 1); *make_transport*, if any, makes each transport in place of the client's own maker.
+    [0, 1); *connect*, if any, makes each connection in place of the client's own.
     """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
-    make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+    connect: Callable[[], Connection] | None = None
 
 
 AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())  # noqa: B039  # it is frozen

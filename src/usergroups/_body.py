@@ -1,7 +1,9 @@
 """The body of an answer: read to its end or to a bound, and decompressed on the way."""
 
+import asyncio
 import zlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 
 import httpx
@@ -10,37 +12,63 @@ _PIECE = 64 * 1024  # bytes that go into zlib, or come out of it, at once
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header and trailer of gzip
 
 
-async def read_body(response: httpx.Response, limit: int) -> tuple[bytes, str]:
+async def read_body(response: httpx.Response, limit: int, *, left: asyncio.Event | None = None) -> tuple[bytes, str]:
     """
-    Give the body, decompressed, and what is wrong with it; the connection is free afterwards.
+    Return the body, decompressed, and what is wrong with it; the connection is free afterwards.
+
+    A damaged body is raised as whatever error it comes to; but where the status says no, what can be
+    read of it is enough. Once *left* is set, nobody wants more of it.
     """
     if not isinstance(response.stream, httpx.AsyncByteStream):
         raise TypeError
-    chunks = response.stream.__aiter__()
+    body = BytesIO()  # joining parts would take twice the memory
     try:
-        codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
-        coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
-        if coding not in _DECODERS:
-            return b"", f"its content coding {coding[:40]!r} is not one that was asked for"
-        decoder = _DECODERS[coding]()
-        body = BytesIO()  # joining parts would take twice the memory
-        too_long = f"its body is longer than {limit:,} bytes"
-        read = 0
+        flaw = await _read(response, response.stream, body, limit, left)
+    except Exception:
+        if response.status_code < 400:
+            raise
+        flaw = "it is damaged"
+    finally:
+        await response.stream.aclose()
+    return body.getvalue(), flaw
+
+
+async def _read(
+    response: httpx.Response, stream: httpx.AsyncByteStream, body: BytesIO, limit: int, left: asyncio.Event | None
+) -> str:
+    """
+    Write what *stream* holds, decompressed, into *body*, and return what is wrong with it.
+    """
+    codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
+    coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
+    if coding not in _DECODERS:
+        return f"its content coding {coding[:40]!r} is not one that was asked for"
+    decoder = _DECODERS[coding]()
+    too_long = f"its body is longer than {limit:,} bytes"
+    read = 0
+    async with _closing(aiter(stream)) as chunks:
         async for chunk in chunks:
             read += len(chunk)
+            if left is not None and left.is_set():
+                return "nobody waited for its end"
             if read > limit:  # members of gzip without content, one after another, come to nothing
-                return body.getvalue(), too_long
+                return too_long
             for start in range(0, len(chunk), _PIECE):  # zlib copies what is left for each member
                 for part in decoder.feed(chunk[start : start + _PIECE]):
                     if body.tell() + len(part) > limit:
-                        return body.getvalue(), too_long
+                        return too_long
                     body.write(part)
-        decoder.end()
-        return body.getvalue(), ""
+    decoder.end()
+    return ""
+
+
+@asynccontextmanager
+async def _closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
+    try:
+        yield chunks
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
-        await response.stream.aclose()
 
 
 class _Identity:

@@ -24,8 +24,7 @@ class Fault:
     The reason why no usable answer arrived.
 
     *disconnected* tells that the peer closed the connection; *stale* that it had been idle before,
-    so that the request was never looked at; *pool_exhausted* that a transport had no room although
-    the gate had let the request through. *hint* is the way out, where there is one.
+    so that the request was never looked at. *hint* is the way out, where there is one.
     """
 
     reason: str
@@ -34,7 +33,6 @@ class Fault:
     retryable: bool = True
     disconnected: bool = False
     stale: bool = False
-    pool_exhausted: bool = False
 
 
 # The first row that fits is taken. Every public exception of httpx that a transport may raise falls
@@ -43,10 +41,7 @@ _TABLE: tuple[tuple[type[Exception], Fault], ...] = (
     (httpx.ConnectTimeout, Fault(reason="connecting took too long", timed_out=True)),
     (httpx.ReadTimeout, Fault(reason="the answer took too long", timed_out=True)),
     (httpx.WriteTimeout, Fault(reason="sending took too long", timed_out=True)),
-    (
-        httpx.PoolTimeout,
-        Fault(reason="no connection became free", timed_out=True, pool_exhausted=True),
-    ),
+    (httpx.PoolTimeout, Fault(reason="no connection became free", timed_out=True)),
     (httpx.TimeoutException, Fault(reason="it took too long", timed_out=True)),
     (httpx.ProxyError, Fault(reason="the proxy refused")),
     (httpx.ConnectError, Fault(reason="no connection could be made")),

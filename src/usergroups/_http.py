@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,15 +12,15 @@ import httpx
 from . import _answers, _settings
 from ._ambient import AMBIENT, Ambient
 from ._auth import Auth, Headers
+from ._connections import Connections, HTTPConnection, Shared
 from ._decode import MismatchError
 from ._exchange import Answer
 from ._faults import Fault
 from ._flight import Failure
-from ._lines import Lines
 from ._pacing import Pacer, Rate
 from ._request import Request, timeouts, usual_headers
 from ._retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
-from ._transports import transport_maker
+from ._transports import connector
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _CLOSED = "the client is closed"
@@ -31,27 +31,40 @@ T = TypeVar("T")
 
 class _Station:
     """
-    What a client has in one event loop: its gate, its transport, and the calls that are under way.
+    What a client has in one event loop: its gate, its connections, and the calls that are under way.
     """
 
-    def __init__(self, pacer: Pacer, lines: Lines) -> None:
+    def __init__(self, pacer: Pacer, connections: Connections | Shared) -> None:
         self.process = os.getpid()
         self.pacer = pacer
-        self.lines = lines
+        self.connections = connections
         self.calls: set[asyncio.Timeout] = set()
         self._closing: asyncio.Task[None] | None = None
+        # A loop closes the asynchronous generators that were begun in it before it ends.
+        self._end = _close_at_the_end(connections)
+        with suppress(StopIteration):
+            self._end.__anext__().send(None)
 
     def close(self) -> "asyncio.Task[None]":
         """
-        End its calls, and give the task in which its transports are closed. For its own loop.
+        End its calls, and return the task in which its connections are closed. For its own loop.
         """
         if self._closing is None:
             now = asyncio.get_running_loop().time()
             for call in self.calls:
                 if not call.expired():
                     call.reschedule(now)
-            self._closing = asyncio.create_task(self.lines.aclose())
+            self._closing = asyncio.create_task(self._end.aclose())
         return self._closing
+
+
+async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator[None, None]:
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if process == os.getpid():
+            await connections.aclose()
 
 
 class Channel:
@@ -86,16 +99,8 @@ class Channel:
         self._most = _settings.count("max_in_flight", max_in_flight)
         self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
         self._headers = usual_headers(base_url, user_agent)
-        self._ours = transport is None
         self._peer = urlsplit(base_url).netloc
-        self._make: Callable[[], httpx.AsyncBaseTransport]
-        if transport is not None:
-            self._make = lambda: transport
-        elif self.ambient.make_transport is not None:
-            self._make = self.ambient.make_transport
-        else:
-            self._make, proxy = transport_maker(base_url)
-            self._peer += proxy and f" through the proxy {proxy}"
+        self._connections = self._choose_connections(transport)
         self._hints = hints
         self._budget = Budget()
         self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
@@ -186,8 +191,8 @@ class Channel:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below
             built = built or request().to(self.base_url, self._headers, headers)  # not before its turn, and once
-            built.extensions = {"timeout": timeouts(deadline - self.ambient.clock(), ours=self._ours)}
-            return await station.lines.exchange(built, limit=limit, done=station.pacer.leave)
+            built.extensions = {"timeout": timeouts(deadline - self.ambient.clock())}
+            return await station.connections.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(
             attempt,
@@ -243,5 +248,15 @@ class Channel:
             for ended in [other for other in list(self._stations) if other.is_closed()]:
                 self._stations.pop(ended, None)
             pacer = Pacer(self._most, self._rate, self.ambient)
-            station = self._stations[loop] = _Station(pacer, Lines(self._make, self.ambient.clock, ours=self._ours))
+            station = self._stations[loop] = _Station(pacer, self._connections())
         return station
+
+    def _choose_connections(self, transport: httpx.AsyncBaseTransport | None) -> Callable[[], Connections | Shared]:
+        clock = self.ambient.clock
+        if transport is not None:
+            return lambda: Shared(transport, clock)
+        if (stand_in := self.ambient.connect) is not None:
+            return lambda: Connections(stand_in, clock)
+        connect, proxy = connector(self.base_url)
+        self._peer += proxy and f" through the proxy {proxy}"
+        return lambda: Connections(lambda: HTTPConnection(connect), clock)

@@ -77,12 +77,12 @@ def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
     )
 
 
-def timeouts(left: float, *, ours: bool) -> dict[str, float | None]:
+def timeouts(left: float) -> dict[str, float | None]:
     """
-    Give the timeouts of an attempt, in seconds, where the call has so many *left*.
+    Return the timeouts of an attempt, in seconds, where the call has so many *left*.
 
-    The gate sees to it that a transport of *ours* has room; in the pool of another's, a request waits its turn.
+    In the pool of a transport that the user passed in, a request waits its turn.
     """
     left = max(left, 0.001)
     connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
-    return {"connect": connect, "read": other, "write": other, "pool": connect if ours else None}
+    return {"connect": connect, "read": other, "write": other, "pool": None}

@@ -1,4 +1,4 @@
-"""The transport that a client makes for itself: TLS and proxies as the environment says."""
+"""The connections that a client makes for itself: TLS and proxies as the environment says."""
 
 import os
 import ssl
@@ -13,43 +13,59 @@ from urllib.request import (  # type: ignore[attr-defined]  # public in CPython;
     proxy_bypass_environment,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # as above
 )
 
+import httpcore
 import httpx
 
-from ._lines import KEPT_ALIVE
+from ._connections import Connect
+from ._network import Backend
 from ._settings import hide, host_of
 from .errors import ConfigurationError
 
+_UNUSABLE = (
+    "the proxy of the environment cannot be used: its scheme is not supported, or needs a package that is not"
+    " installed (for socks: pip install 'httpx[socks]')"
+)
 
-def transport_maker(base_url: str) -> tuple[Callable[[], httpx.AsyncBaseTransport], str]:
+
+def connector(base_url: str) -> tuple[Connect, str]:
     """
-    Give what makes transports to *base_url* with one connection each, and the proxy's host, if any.
+    Return what makes connections to *base_url*, and the host of the proxy that they go through, if any.
 
     The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
     `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
     """
     context = tls_context()
-    proxy = environment_proxies()(base_url)
-    if proxy is not None and proxy.url.scheme == "https":
-        proxy.ssl_context = context
-    limits = httpx.Limits(max_connections=1, keepalive_expiry=KEPT_ALIVE)
+    chosen = environment_proxies()(base_url)
+    proxy = None if chosen is None else _for_httpcore(chosen, context)
+    origin = _url(httpx.URL(base_url)).origin
 
-    def make() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
+    def connect(backend: httpcore.AsyncNetworkBackend) -> httpcore.AsyncConnectionInterface:
+        pool = httpcore.AsyncConnectionPool(ssl_context=context, proxy=proxy, network_backend=backend)
+        return pool.create_connection(origin)
 
-    if not _makes(make):  # and what httpx puts off importing is there before the first call
-        raise ConfigurationError(
-            "the proxy of the environment cannot be used: its scheme is not supported, or needs a"
-            " package that is not installed (for socks: pip install 'httpx[socks]')"
-        )
-    return make, "" if proxy is None else proxy.url.netloc.decode("ascii")
-
-
-def _makes(make: Callable[[], object]) -> bool:
     try:
-        make()
-    except (ImportError, ValueError):
-        return False
-    return True
+        connect(Backend())  # and what httpcore puts off importing is there before the first call
+        usable = True
+    except ImportError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(_UNUSABLE)
+    return connect, "" if chosen is None else chosen.url.netloc.decode("ascii")
+
+
+def _for_httpcore(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
+    if proxy.url.scheme not in ("http", "https", "socks5", "socks5h"):
+        raise ConfigurationError(_UNUSABLE)
+    return httpcore.Proxy(
+        _url(proxy.url),
+        auth=proxy.raw_auth,
+        headers=proxy.headers.raw,
+        ssl_context=context if proxy.url.scheme == "https" else None,
+    )
+
+
+def _url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
 def environment_proxies() -> Callable[[str], httpx.Proxy | None]:

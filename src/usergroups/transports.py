@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from . import _settings
-from ._lines import KEPT_ALIVE
+from ._connections import KEPT_ALIVE
 from ._transports import environment_proxies, tls_context
 from .errors import ConfigurationError
 

@@ -57,7 +57,7 @@ def test_the_core_needs_nothing_but_its_dependencies(module: str) -> None:
     """A plain `pip install usergroups` installs all that the SDK imports."""
     foreign = set(imported(PACKAGE / module)) - sys.stdlib_module_names - GENERATED
 
-    assert foreign <= {"attrs", "httpx", "usergroups"}
+    assert foreign <= {"aiohappyeyeballs", "attrs", "httpcore", "httpx", "usergroups"}
 
 
 def test_importing_the_sdk_imports_no_extra() -> None:

@@ -119,7 +119,13 @@ def test_wheel_requires_few_others(metadata: Message) -> None:
     """The core is light: everything else is an extra."""
     required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
 
-    assert sorted(required) == ["attrs>=23.2", "httpx<0.29,>=0.28.1", "sniffio<2,>=1.3"]
+    assert sorted(required) == [
+        "aiohappyeyeballs<3,>=2.6",
+        "attrs>=23.2",
+        "httpcore<2,>=1.0.7",
+        "httpx<0.29,>=0.28.1",
+        "sniffio<2,>=1.3",
+    ]
 
 
 def test_wheel_says_what_it_is(metadata: Message) -> None:

@@ -2,7 +2,7 @@
 What a client holds on to: its gate and its connections. The only place that looks inside of one.
 
 Nothing here knows an attribute of a client: what can be reached from it is searched for gates (a
-class called `Pacer`) and for connection pools of httpcore.
+class called `Pacer`), for connections (`Connections`), and for pools of httpcore, of a transport that was passed in.
 """
 
 import asyncio
@@ -73,9 +73,9 @@ def pools(client: object) -> list[httpcore.AsyncConnectionPool]:
 
 def pool_slots(client: object) -> list[str]:
     """
-    Describe what is in use in the pools of *client*: nothing, when no call is under way.
+    Describe what of *client* is in use, in pools or out of them: nothing, when no call is under way.
     """
-    used = []
+    used = [f"one out of no pool: {one!r}" for thing in _connections(client) for one in thing.in_use]
     for pool in pools(client):
         requests: list[Any] = pool._requests  # noqa: SLF001  # httpcore does not publish it
         used += [f"a request that {'has' if one.connection else 'waits for'} a connection" for one in requests]
@@ -87,7 +87,12 @@ def idle_connections(client: object) -> int:
     """
     Count the connections that *client* keeps for later.
     """
-    return sum(one.is_idle() for pool in pools(client) for one in pool.connections)
+    pooled = sum(one.is_idle() for pool in pools(client) for one in pool.connections)
+    return pooled + sum(len(thing.idle) for thing in _connections(client))
+
+
+def _connections(client: object) -> list[Any]:
+    return [thing for thing in _within(client) if type(thing).__name__ == "Connections"]
 
 
 def _within(thing: object) -> Iterator[Any]:

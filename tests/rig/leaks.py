@@ -146,7 +146,7 @@ class Watch:
                 found.append(f"{name}: {number} place(s) of the gate lost")
             if (number := waiting(client)) != 0:
                 found.append(f"{name}: {number} caller(s) still before the gate")
-            found += [f"{name}: a pool slot is in use: {slot}" for slot in pool_slots(client)]
+            found += [f"{name}: a connection is in use: {slot}" for slot in pool_slots(client)]
             found += [f"a secret in {place}" for place in canary.sweep_object(client)]
         return found
 

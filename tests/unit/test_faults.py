@@ -27,7 +27,7 @@ HTTPX: dict[type[Exception], Fault] = {
     httpx.ConnectTimeout: Fault(reason="connecting took too long", timed_out=True),
     httpx.ReadTimeout: Fault(reason="the answer took too long", timed_out=True),
     httpx.WriteTimeout: Fault(reason="sending took too long", timed_out=True),
-    httpx.PoolTimeout: Fault(reason="no connection became free", timed_out=True, pool_exhausted=True),
+    httpx.PoolTimeout: Fault(reason="no connection became free", timed_out=True),
     httpx.TimeoutException: Fault(reason="it took too long", timed_out=True),
     httpx.ProxyError: Fault(reason="the proxy refused"),
     httpx.ConnectError: Fault(reason="no connection could be made"),
@@ -114,7 +114,6 @@ def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
         "retryable": True,
         "disconnected": False,
         "stale": False,
-        "pool_exhausted": False,
     }
 
 

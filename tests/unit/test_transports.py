@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import hypothesis
 import pytest
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 
 from rig.canary import sweep_exception
 from usergroups import ConfigurationError, M3terClient, SmartPMClient
-from usergroups._transports import environment_proxies, tls_context, transport_maker
+from usergroups._network import Backend
+from usergroups._transports import connector, environment_proxies, tls_context
 from usergroups.transports import aiohttp_transport
 
 URL = "https://api.m3ter.com"
@@ -219,7 +221,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
 
         with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
-            transport_maker(URL)[0]
+            connector(URL)[0]
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -387,20 +389,20 @@ class TestMaker:
         if proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-        make = transport_maker(URL)[0]
+        connect = connector(URL)[0]
 
-        first, second = make(), make()
-        assert type(first) is type(second) is httpx.AsyncHTTPTransport
+        first, second = connect(Backend()), connect(Backend())
+        assert isinstance(first, httpcore.AsyncConnectionInterface)
         assert first is not second
 
     def test_f79_environment_is_read_when_the_client_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What happens to the environment later does not reach a client that is there."""
-        make = transport_maker(URL)[0]
+        connect = connector(URL)[0]
 
         monkeypatch.setenv("HTTPS_PROXY", "no url")
         monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
 
-        assert isinstance(make(), httpx.AsyncHTTPTransport)
+        assert isinstance(connect(Backend()), httpcore.AsyncHTTPConnection)
 
     @pytest.mark.parametrize(
         ("name", "value"), [("HTTPS_PROXY", "ftp://canary@p"), ("SSL_CERT_FILE", "/no/such/canary")]
