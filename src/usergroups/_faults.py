@@ -1,6 +1,7 @@
 """What went wrong where no usable answer arrived, in our own words: other libraries' errors end here."""
 
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -13,6 +14,9 @@ from typing import TypeVar, cast
 import attrs
 import httpx
 
+from .errors import status_line
+
+_PROXY_HINTS = {403: "it does not let this host through", 407: "check the proxy's user and password"}
 _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # of OpenSSL's codes, X509_V_ERR_...
 
 _E = TypeVar("_E", bound=BaseException)
@@ -62,11 +66,32 @@ def fault_of(error: Exception) -> Fault:
     """
     Say in our words what *error*, raised by a transport, means.
     """
+    if isinstance(error, httpx.ProxyError) and (status := re.match(r"[1-9][0-9]{2}\b", str(error))):
+        return _proxy_answered(int(status[0]), getattr(error, "proxy", ""))
     unknown = Fault(reason=f"the transport failed ({type(error).__name__}{_place(error)})", retryable=False)
     fault = next((fault for kind, fault in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         fault = Fault(reason="the server closed the connection", disconnected=True)
     return _with_cause(fault, error)
+
+
+class ProxyAnswerError(httpx.ProxyError):
+    """
+    Raised by a transport of ours where *proxy* itself answered a CONNECT, with *status*.
+    """
+
+    def __init__(self, status: int, proxy: str) -> None:
+        super().__init__(str(status))
+        self.proxy = proxy
+
+
+def _proxy_answered(status: int, proxy: str) -> Fault:
+    name = f"the proxy {proxy}" if proxy else "the proxy"
+    return Fault(
+        reason=f"{name} answered CONNECT with {status_line(status)}",
+        hint=_PROXY_HINTS.get(status, ""),
+        retryable=status >= 500 or status in (408, 425, 429),
+    )
 
 
 def _place(error: Exception) -> str:

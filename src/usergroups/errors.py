@@ -59,6 +59,14 @@ def reason_phrase(status_code: int) -> str:
         return f"status {status_code}"
 
 
+def status_line(status_code: int) -> str:
+    """
+    Return *status_code* with its name, as in "404 Not Found".
+    """
+    phrase = reason_phrase(status_code)
+    return phrase if phrase.startswith("status ") else f"{status_code} {phrase}"
+
+
 class UserGroupsError(Exception):
     """
     Catch this one to catch all: every error of this SDK is one.
@@ -144,11 +152,7 @@ class _AnswerError(_CallError):
         """
         Give "answered 404 Not Found", or nothing where no status is known.
         """
-        if not self.status_code:
-            return ""
-        phrase = reason_phrase(self.status_code)
-        named = phrase if phrase.startswith("status ") else f"{self.status_code} {phrase}"
-        return f"answered {named}"
+        return f"answered {status_line(self.status_code)}" if self.status_code else ""
 
 
 class APIStatusError(_AnswerError):

@@ -84,6 +84,9 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
+    def half_close(self) -> None:
+        self._transport.write_eof()
+
     def abort(self) -> None:
         self._transport.abort()
 

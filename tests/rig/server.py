@@ -164,17 +164,18 @@ class FaultServer:
         """
         Close all connections now, or reset them.
         """
+        self._with_links(Link.reset if rudely else Link.close)
 
-        def deed() -> None:
-            for link in list(self._links):
-                if rudely:
-                    link.reset()
-                else:
-                    link.close()
+    def say_no_more(self) -> None:
+        """
+        Close this side of all connections: each is open until the client closes its own.
+        """
+        self._with_links(Link.half_close)
 
-        self._in_thread(deed)
+    def _with_links(self, deed: Callable[[Link], None]) -> None:
+        self._in_thread(lambda: [deed(link) for link in list(self._links)])
 
-    def _in_thread(self, deed: Callable[[], None]) -> None:
+    def _in_thread(self, deed: Callable[[], object]) -> None:
         done = Event()
 
         def do() -> None:

@@ -1,0 +1,1 @@
+"""Streams: what has arrived and was not read is known, and closing waits for nothing."""

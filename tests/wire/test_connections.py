@@ -1,0 +1,50 @@
+"""Connections: what becomes of those that are idle, and of those of an event loop that ends."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rig.fixtures import MakeSmartPM
+from rig.script import Gate, hold, json_answer
+from rig.server import FaultServer
+from wire.calls import GROUP, GROUP_ID
+
+pytest_plugins = ("wire.kinds",)
+
+BURST = 10
+GOOD = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})
+MANY_LOOPS = Path(__file__).with_name("many_loops.py")
+
+
+async def test_f101_idle_connections_that_the_server_closes_are_closed(
+    smartpm: MakeSmartPM, server: FaultServer
+) -> None:
+    """After a burst nobody calls; the server closes its side of the connections, and the client closes its own."""
+    together = Gate(opens_at=BURST)
+    server.always(GROUP, (hold(together), GOOD))
+    client = smartpm(server)
+    await asyncio.gather(*(client.get_user_group(GROUP_ID) for _ in range(BURST)))
+
+    server.say_no_more()
+
+    await server.all_closed()
+    assert len(server.connections) == BURST
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("kind", ["asyncio.run", "asyncio.Runner", "anyio.run", "uvloop.run"])
+async def test_f108_loops_that_end_close_their_connections(server: FaultServer, kind: str, threads: int) -> None:
+    """A client that is never closed leaves nothing behind in the loops that it was used in, and says nothing."""
+    server.always(GROUP, GOOD)
+    python = [sys.executable, "-X", "dev", "-W", "error"]
+
+    ran = await asyncio.create_subprocess_exec(
+        *(*python, MANY_LOOPS, server.url, kind, str(threads)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await ran.communicate()
+
+    assert (out.decode().split(), err.decode()) == ([str(15 * threads), "Operators"], "")
+    await server.all_closed()
