@@ -35,8 +35,9 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
-        self._arrival: asyncio.Future[None] | None = None  # of something to read, for who waits for it
-        self._room: asyncio.Future[None] | None = None  # to write, where there is none
+        self._is_full = False  # of what the peer has not taken yet
+        self._arrival: asyncio.Future[None] | None = None  # for who waits for something to read
+        self._room: asyncio.Future[None] | None = None  # for who waits to write
         self._has_ended = False
         self._error: Exception | None = None
         self._is_idle = True
@@ -70,10 +71,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """
         if not self._unread and not self._has_ended:
             self._arrival = self._loop.create_future()
-            try:
-                await self._wait(self._arrival, timeout, httpcore.ReadTimeout)
-            finally:
-                self._arrival = None
+            await self._wait(self._arrival, timeout, httpcore.ReadTimeout)
         data = bytes(self._unread[:max_bytes])
         del self._unread[:max_bytes]
         if self._transport is not None and not self._unread and not self._transport.is_reading():
@@ -90,7 +88,8 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise httpcore.WriteError from self._error
         self._is_idle = False
         self._transport.write(buffer)
-        if self._room is not None:
+        if self._is_full:
+            self._room = self._loop.create_future()
             await self._wait(self._room, timeout, httpcore.WriteTimeout)
 
     async def start_tls(
@@ -168,14 +167,14 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """
         Note that the peer takes no more for now.
         """
-        self._room = self._loop.create_future()
+        self._is_full = True
 
     def resume_writing(self) -> None:
         """
         Note that the peer takes more.
         """
+        self._is_full = False
         _resolve(self._room)
-        self._room = None
 
     def _is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
@@ -183,7 +182,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def _wait(
         self, event: "asyncio.Future[None]", timeout: float | None, late: type[httpcore.TimeoutException]
     ) -> None:
-        timer = None if timeout is None else self._loop.call_later(timeout, _fail, event, late)
+        timer = None if timeout is None else self._loop.call_later(timeout, _resolve, event, late)
         try:
             await event
         finally:
@@ -191,14 +190,13 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
                 timer.cancel()
 
 
-def _resolve(event: "asyncio.Future[None] | None") -> None:
-    if event is not None and not event.done():
+def _resolve(event: "asyncio.Future[None] | None", error: type[Exception] | None = None) -> None:
+    if event is None or event.done():
+        return
+    if error is None:
         event.set_result(None)
-
-
-def _fail(event: "asyncio.Future[None]", late: type[Exception]) -> None:
-    if not event.done():
-        event.set_exception(late())
+    else:
+        event.set_exception(error())
 
 
 class Backend(httpcore.AsyncNetworkBackend):
