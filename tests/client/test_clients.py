@@ -253,6 +253,18 @@ class TestOpenAndClose:
         with pytest.raises(APIConnectionError, match="the client is closed"):
             await call
 
+    @pytest.mark.parametrize("kind", [httpx.AsyncBaseTransport, httpx.AsyncHTTPTransport])
+    async def test_f96_transport_that_cancels_itself(self, provider: Provider, kind: type[Any], watch: Watch) -> None:
+        """A transport that ends with a `CancelledError` of its own cancels nobody: no answer arrived."""
+
+        async def give_up(self: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+            raise asyncio.CancelledError
+
+        transport = type("Cancelling", (kind,), {"handle_async_request": give_up})()
+
+        with watch.raises(APIConnectionError, match="the transport gave up"):
+            await provider.call(provider.make(transport=transport))
+
     async def test_transport_of_the_clients_own_is_closed(self, provider: Provider, clock: FakeClock) -> None:
         """A transport that the client made is closed with it, once."""
         api = API(provider)

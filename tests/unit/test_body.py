@@ -1,5 +1,6 @@
 """The body of an answer: read to its end or to a bound, decompressed on the way."""
 
+import asyncio
 import gzip
 import time
 import tracemalloc
@@ -316,3 +317,33 @@ async def test_f31_whatever_is_cut_off_is_noticed(data: bytes, cut: int, size: i
 
     with pytest.raises(EOFError):
         await read_body(response(stream, "gzip"), LIMIT)
+
+
+class Numbers(httpx.AsyncByteStream):
+    """A body that is no generator, and has no end."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __aiter__(self) -> "Numbers":
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.given += 1
+        return b"0"
+
+
+async def test_nobody_waits_for_the_rest() -> None:
+    """Once its caller has left, a body is read to its next piece only."""
+    left, numbers = asyncio.Event(), Numbers()
+    left.set()
+
+    body, flaw = await read_body(response(numbers), LIMIT, left=left)
+
+    assert (body, flaw, numbers.given) == (b"", "nobody waited for its end", 1)
+
+
+async def test_stream_that_is_not_asynchronous() -> None:
+    """A transport that answers with a body of another kind is told from one that works."""
+    with pytest.raises(TypeError):
+        await read_body(httpx.Response(200, stream=httpx.SyncByteStream()), LIMIT)
