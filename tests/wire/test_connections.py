@@ -7,16 +7,36 @@ from pathlib import Path
 
 import pytest
 
-from rig.fixtures import MakeSmartPM
-from rig.script import Gate, hold, json_answer
-from rig.server import FaultServer
-from wire.calls import GROUP, GROUP_ID
+from rig.fixtures import MakeM3ter, MakeSmartPM
+from rig.script import Gate, hold, json_answer, token_answer
+from rig.server import FaultServer, Request
+from usergroups import sweep
+from wire.calls import GROUP, GROUP_ID, TOKEN
 
 pytest_plugins = ("wire.kinds",)
 
 BURST = 10
 GOOD = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})
 MANY_LOOPS = Path(__file__).with_name("many_loops.py")
+
+
+async def test_f83_surplus_reaches_nobody(m3ter: MakeM3ter, server: FaultServer) -> None:
+    """Of many callers at once, of whom every third is sent an answer too many, each gets his own groups."""
+
+    def groups_of_the_user(request: Request, n: int) -> bytes:
+        good = json_answer({"data": [{"id": request.path.split("/")[4]}]})
+        return good if n % 3 else good + json_answer({"data": [{"id": "another's"}]})
+
+    server.always(TOKEN, token_answer())
+    server.always("/organizations/*", groups_of_the_user)
+    client = m3ter(server)
+
+    asked = [f"user-{number}" for number in range(600)]
+    got = [outcome async for outcome in sweep(lambda user: client.list_user_groups(user).collect(), asked)]
+
+    assert {outcome.key: [group.id for group in outcome.value or ()] for outcome in got} == {
+        user: [user] for user in asked
+    }
 
 
 async def test_f101_idle_connections_that_the_server_closes_are_closed(
