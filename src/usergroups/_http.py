@@ -126,6 +126,8 @@ class Channel:
             outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
             if not isinstance(outcome, Answer) or not outcome.is_success:
                 return self.error_of(outcome, request())
+            if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
+                return _answers.unexpected(outcome, MismatchError("$", f"its status is {outcome.status_code}, not 200"))
             if outcome.flaw:
                 return _answers.unexpected(outcome, MismatchError("$", outcome.flaw))
             try:

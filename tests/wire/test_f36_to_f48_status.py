@@ -1,5 +1,6 @@
 """FAULTS 36 to 48: what an answer's status and headers mean, on each transport."""
 
+import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from usergroups import (
     RateLimitedError,
     RetryPolicy,
     ServerError,
+    UnexpectedResponseError,
 )
 from wire.calls import GROUP_ID, MIB, PAGE, TOKEN, Options, Provider
 
@@ -299,12 +301,20 @@ async def test_f41_redirect_is_not_followed(
 # 42: statuses that nobody has heard of
 
 
-@pytest.mark.parametrize("status", [200, 201, 203, 206, 226, 299])
-async def test_f42_unknown_success_is_parsed(server: FaultServer, provider: Provider, status: int) -> None:
-    """Every 2xx is an answer."""
+@pytest.mark.parametrize("status", [201, 202, 203, 206, 207, 226, 299])
+async def test_f42_other_success_is_unexpected(
+    server: FaultServer, provider: Provider, watch: Watch, status: int
+) -> None:
+    """No 2xx but 200 is an answer, however good its body looks: it may hold a part of a list, or none."""
     server.always(provider.path, json_answer(provider.document, status))
 
-    assert await provider.of(server)() == GROUP_ID
+    with watch.raises(UnexpectedResponseError) as caught:
+        await provider.of(server)()
+
+    assert (caught.value.status_code, caught.value.json_path) == (status, "$")
+    assert caught.value.message == f"its status is {status}, not 200"
+    assert json.loads(caught.value.body) == provider.document
+    assert server.count(provider.path) == 1
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def test_f49_no_content_is_unexpected(server: FaultServer, provider: Provi
     """A success without a body is no answer either."""
     server.always(provider.path, answer(b"", status))
 
-    with watch.raises(UnexpectedResponseError, match="it is empty") as caught:
+    with watch.raises(UnexpectedResponseError, match=f"its status is {status}, not 200") as caught:
         await provider.of(server)()
 
     assert (caught.value.status_code, caught.value.json_path) == (status, "$")
