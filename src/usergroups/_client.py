@@ -4,10 +4,10 @@ import asyncio
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
-from ._decode import build
+from ._decode import Reader
 from ._http import Channel
 
-_BATCH = 200  # models that are made in one turn of the event loop
+_BATCH = 200  # models that are read in one turn of the event loop
 
 M = TypeVar("M")
 
@@ -46,13 +46,14 @@ class Client:
         raise TypeError(f"{type(self).__name__} holds secrets and connections: it is not pickled")
 
 
-async def build_all(model: type[M], raw: list[object], path: str) -> list[M]:
+async def read_all(reader: Reader, model: type[M], raw: list[object], path: str) -> list[M]:
     """
-    Make a *model* of each of *raw*, in batches, so that the event loop goes on meanwhile.
+    Return the *model* that each of *raw* is; read in batches, so that the event loop goes on meanwhile.
     """
     made: list[M] = []
     for start in range(0, len(raw), _BATCH):
         if start:
             await asyncio.sleep(0)
-        made += [build(model, one, f"{path}[{index}]") for index, one in enumerate(raw[start : start + _BATCH], start)]
+        batch = enumerate(raw[start : start + _BATCH], start)
+        made += [reader.read(model, one, f"{path}[{index}]") for index, one in batch]
     return made

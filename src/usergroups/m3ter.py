@@ -18,9 +18,9 @@ from usergroups_m3ter_api.models import TokenRequest, UserGroup
 from . import _settings
 from ._answers import unexpected
 from ._auth import BearerAuth
-from ._client import Client, build_all
+from ._client import Client, read_all
 from ._credentials import ClientCredentials
-from ._decode import MismatchError, build, is_array, is_object, parse_json
+from ._decode import MismatchError, Reader, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._flight import Failure
 from ._http import Channel
@@ -114,6 +114,7 @@ class M3terClient(Client):
             store=token_store,
         )
         self._auth = BearerAuth(self._tokens, _REFUSALS)
+        self._read = partial(_read, Reader())
         self._shown = f"org_id={self._org_id!r}, base_url={self._channel.base_url!r}"
 
     def list_user_groups(
@@ -155,7 +156,7 @@ class M3terClient(Client):
     async def _page(
         self, request: Callable[[str | None], Request], timeout: float | None, token: str | None
     ) -> Fetched[UserGroup]:
-        fetched = await self._channel.call(partial(request, token), _read, auth=self._auth, timeout=timeout)
+        fetched = await self._channel.call(partial(request, token), self._read, auth=self._auth, timeout=timeout)
         _log.debug("page fetched: %d user groups", len(fetched[0].items))
         return fetched
 
@@ -186,13 +187,13 @@ def _page_request(
     return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
-async def _read(answer: Answer) -> Fetched[UserGroup]:
-    page = await _read_page(answer)
+async def _read(reader: Reader, answer: Answer) -> Fetched[UserGroup]:
+    page = await _read_page(reader, answer)
     repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
     return page, partial(unexpected, answer, repeats, PaginationError)
 
 
-async def _read_page(answer: Answer) -> Page[UserGroup]:
+async def _read_page(reader: Reader, answer: Answer) -> Page[UserGroup]:
     """
     Read a page, in whichever of its shapes it comes.
 
@@ -201,23 +202,24 @@ async def _read_page(answer: Answer) -> Page[UserGroup]:
     """
     document = parse_json(answer.body)
     if is_array(document):
-        return Page(tuple(await build_all(UserGroup, document, "$")))
+        return Page(tuple(await read_all(reader, UserGroup, document, "$")))
     if not is_object(document):
         raise MismatchError("$", "it is neither an object nor an array")
     data = document.get("data")
     if data is None and "id" in document:
-        return Page((build(UserGroup, document),), _next_token(document))
+        return Page((reader.read(UserGroup, document),), _next_token(document))
     if data is None and ("data" in document or not document):
         return Page((), _next_token(document))
     if not is_array(data):
         raise MismatchError("$.data", "it is missing" if data is None else "it is not an array")
-    return Page(tuple(await build_all(UserGroup, data, "$.data")), _next_token(document))
+    return Page(tuple(await read_all(reader, UserGroup, data, "$.data")), _next_token(document))
 
 
 def _next_token(document: Mapping[str, object]) -> str | None:
     token = document.get("nextToken")
     if token is None or token == "":
         return None
-    if not isinstance(token, str) or not _settings.fits_a_url(token):
+    damaged = "\ufffd"  # also what stands for half of a surrogate pair
+    if not isinstance(token, str) or damaged in token or not _settings.fits_a_url(token):
         raise MismatchError("$.nextToken", "it is not text that fits into a URL")
     return token

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from types import EllipsisType
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from usergroups_smartpm_api.models import User, UserGroup
 
 from . import _settings
 from ._auth import key_auth
-from ._client import Client, build_all
-from ._decode import build, is_array, is_object, parse_json
+from ._client import Client, read_all
+from ._decode import MismatchError, Reader, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._http import Channel
 from ._request import Request
@@ -79,6 +80,7 @@ class SmartPMClient(Client):
             user_agent=user_agent,
             hints=_HINTS,
         )
+        self._reader = Reader()
         self._shown = f"company_id={self._company_id!r}, base_url={self._channel.base_url!r}"
 
     async def get_user_group(
@@ -94,7 +96,7 @@ class SmartPMClient(Client):
         seconds = _settings.call_timeout(timeout, self._channel.timeout)
         return await self._channel.call(
             lambda: Request.of(user_group_kwargs(group_id, x_company_id=self._company_id)),
-            _read,
+            partial(_read, self._reader, group_id),
             auth=self._auth,
             timeout=seconds,
         )
@@ -108,14 +110,16 @@ def _uuid(value: object) -> UUID:
     raise ConfigurationError("user_group_id must be a UUID")
 
 
-async def _read(answer: Answer) -> UserGroup:
+async def _read(reader: Reader, group_id: UUID, answer: Answer) -> UserGroup:
     """
-    Read a group: first what it says of itself, then its users, who may be many.
+    Return the group *group_id*: read is first what it says of itself, then its users, who may be many.
     """
     document = parse_json(answer.body)
     users = document.get("users") if is_object(document) else None
     if not is_object(document) or not is_array(users):
-        return build(UserGroup, document)
-    group = build(UserGroup, {**document, "users": []})
-    group.users = await build_all(User, users, "$.users")
+        return reader.read(UserGroup, document)
+    group = reader.read(UserGroup, {**document, "users": []})
+    if group.id != group_id:
+        raise MismatchError("$.id", "it is the id of another group than was asked for")
+    group.users = await read_all(reader, User, users, "$.users")
     return group

@@ -354,12 +354,6 @@ class TestAnswers:
             pytest.param('[{"id": "1"}, 5]', "$[1]", "it is a number, not an object", id="number in an array"),
             pytest.param('{"id": 5}', "$.id", "it is a number, not text", id="one group with a number as id"),
             pytest.param(
-                '{"data": [{"id": "1", "dtCreated": "yesterday"}]}',
-                "$.data[0].dtCreated",
-                "it is text, not a date-time",
-                id="no date-time",
-            ),
-            pytest.param(
                 '{"data": [], "nextToken": 5}',
                 "$.nextToken",
                 NO_URL_TEXT,
@@ -399,6 +393,16 @@ class TestAnswers:
         assert (error.status_code, error.request_id, error.method, error.path) == (200, "r-1", "GET", PATH)
         assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: {reason} (at {json_path})"
         assert error.body == answer[:4096]
+
+    async def test_f109_date_that_is_none_costs_no_group(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """A date-time that is not one is None, and is there as it came."""
+        raw = {"id": "1", "dtCreated": "yesterday"}
+        httpx_mock.add_response(method="GET", json={"data": [raw]})
+
+        (group,) = await m3ter.list_user_groups("u-1").collect()
+
+        assert (group.id, group.dt_created) == ("1", None)
+        assert group.to_dict() == raw
 
     async def test_f49_json_under_another_content_type_is_json(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
         """What the answer calls itself does not matter."""

@@ -225,13 +225,6 @@ class TestAnswers:
                     (user(id="x"), "$.users[1].id", "user id that is no UUID"),
                     (user(email=None), "$.users[1].email", "null as address"),
                     ({"id": USER_ID}, "$.users[1].email", "no address"),
-                    (user(lastLogin="soon"), "$.users[1].lastLogin", "no date-time"),
-                    (user(lastLogin=5), "$.users[1].lastLogin", "number as date-time"),
-                    (user(loginCount="5"), "$.users[1].loginCount", "text as number"),
-                    (user(loginCount=1.5), "$.users[1].loginCount", "fraction as whole number"),
-                    (user(loginCount=True), "$.users[1].loginCount", "boolean as number"),
-                    (user(ssoUser="yes"), "$.users[1].ssoUser", "text as boolean"),
-                    (user(phoneNumber=5550100), "$.users[1].phoneNumber", "number as text"),
                 ]
             ),
         ],
@@ -249,6 +242,53 @@ class TestAnswers:
         assert error.json_path == json_path
         assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: {error.message} (at {json_path})"
         assert error.body == answer
+
+    @pytest.mark.parametrize(
+        ("fields", "name"),
+        [
+            pytest.param({"lastLogin": "soon"}, "last_login", id="no date-time"),
+            pytest.param({"lastLogin": 5}, "last_login", id="number as date-time"),
+            pytest.param({"loginCount": "5"}, "login_count", id="text as number"),
+            pytest.param({"loginCount": 1.5}, "login_count", id="fraction as whole number"),
+            pytest.param({"loginCount": True}, "login_count", id="boolean as number"),
+            pytest.param({"ssoUser": "yes"}, "sso_user", id="text as boolean"),
+            pytest.param({"phoneNumber": 5550100}, "phone_number", id="number as text"),
+        ],
+    )
+    async def test_f109_field_that_no_review_reads_costs_no_group(
+        self, smartpm: SmartPMClient, httpx_mock: HTTPXMock, fields: dict[str, Any], name: str
+    ) -> None:
+        """A field that is not required and does not fit is None, and is there as it came; its user and the rest are."""
+        give_group(httpx_mock, user(), user(**fields))
+
+        group = await smartpm.get_user_group(GROUP_ID)
+
+        assert [one.email for one in group.users] == ["ann@example.com"] * 2
+        assert getattr(group.users[1], name) is None
+        assert group.users[1].additional_properties == fields
+        assert group.users[1].to_dict() == user(**fields)
+
+    @pytest.mark.parametrize("id_", [USER_ID, str(UUID(int=0)), USER_ID.upper()])
+    async def test_f84_another_group_is_an_error(
+        self, smartpm: SmartPMClient, httpx_mock: HTTPXMock, watch: Watch, id_: str
+    ) -> None:
+        """Nobody's users are filed under a group that was not asked for."""
+        give_group(httpx_mock, user(), id=id_)
+
+        with watch.raises(UnexpectedResponseError) as caught:
+            await smartpm.get_user_group(GROUP_ID)
+
+        assert caught.value.json_path == "$.id"
+        assert id_ not in str(caught.value)
+
+    @pytest.mark.parametrize("id_", [GROUP_ID.upper(), GROUP_ID.replace("-", "")], ids=["upper case", "no hyphens"])
+    async def test_f84_the_same_id_in_another_form_is_the_same_group(
+        self, smartpm: SmartPMClient, httpx_mock: HTTPXMock, id_: str
+    ) -> None:
+        """Ids are compared as UUIDs, not as text."""
+        give_group(httpx_mock, user(), id=id_)
+
+        assert (await smartpm.get_user_group(GROUP_ID)).id == UUID(GROUP_ID)
 
     async def test_json_under_any_content_type(self, smartpm: SmartPMClient, httpx_mock: HTTPXMock) -> None:
         """The provider documents `*/*`: what the answer calls itself does not matter."""
