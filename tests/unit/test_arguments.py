@@ -76,9 +76,8 @@ class Recorder(httpx.AsyncBaseTransport):
         self.asked.append(request)
         if request.method == "POST":
             return httpx.Response(200, json={"access_token": "canary-token"})
-        return httpx.Response(
-            200, json={"id": GROUP_ID, "name": "n", "users": []} if "smartpm" in str(request.url) else {}
-        )
+        group = {"id": request.url.path.rpartition("/")[2], "name": "n", "users": []}
+        return httpx.Response(200, json=group if "smartpm" in str(request.url) else {})
 
     @property
     def target(self) -> str:

@@ -177,7 +177,6 @@ class TestReadToken:
             '"\uff15"',
             '"999999999999999999999"',
             "-0.0",
-            "1e400",
             pytest.param("1" + "0" * 400, id="a number of 401 digits"),
             "[]",
             "[5]",
@@ -193,7 +192,9 @@ class TestReadToken:
 
         assert caught.value.json_path == "$.expires_in"
 
-    @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", pytest.param("1" * 5000, id="5,000 digits")])
+    @pytest.mark.parametrize(
+        "value", ["NaN", "Infinity", "-Infinity", "1e400", pytest.param("1" * 5000, id="5,000 digits")]
+    )
     def test_f11_lives_that_are_no_json(self, value: str) -> None:
         """What JSON has no number for, or Python none that it would read, is no lifetime."""
         with pytest.raises(MismatchError, match="it is not JSON"):
