@@ -18,7 +18,7 @@ from ._pacing import Rate
 
 _log = getLogger("usergroups")
 
-_RETRIED = frozenset({429, 500, 502, 503, 504})
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 MOST_STALE = 3  # repeats at once, per call, after an idle connection turned out to be closed
 _MOST_SPREAD = 0.5  # seconds added at random to a Retry-After, so that callers do not come back as one
 

@@ -571,7 +571,7 @@ class TestTimeouts:
 class TestRetries:
     """What is tried again."""
 
-    @pytest.mark.parametrize("status_code", [429, 500, 502, 503, 504])
+    @pytest.mark.parametrize("status_code", [408, 425, 429, 500, 502, 503, 504])
     async def test_f39_passing_failures_are_tried_again(
         self, provider: Provider, client: Any, httpx_mock: HTTPXMock, clock: FakeClock, watch: Watch, status_code: int
     ) -> None:

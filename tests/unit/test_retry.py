@@ -323,10 +323,10 @@ class TestBudget:
 @pytest.mark.parametrize(
     ("outcome", "worth"),
     [
-        *(pytest.param(answer(status), True, id=str(status)) for status in (429, 500, 502, 503, 504)),
+        *(pytest.param(answer(status), True, id=str(status)) for status in (408, 425, 429, 500, 502, 503, 504)),
         *(
             pytest.param(answer(status), False, id=str(status))
-            for status in (200, 204, 301, 304, 400, 401, 403, 404, 408, 409, 413, 422, 425, 499, 501, 505, 520, 599)
+            for status in (200, 204, 301, 304, 400, 401, 403, 404, 409, 413, 422, 499, 501, 505, 520, 599)
         ),
         pytest.param(Fault(reason="the connection was lost"), True, id="a fault that may pass"),
         pytest.param(Fault(reason="certificate verify failed", retryable=False), False, id="a fault that stays"),
