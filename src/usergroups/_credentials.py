@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from ._answers import error_class, status_error
+from ._auth import Fixed
 from ._decode import MismatchError
 from ._exchange import Answer
-from ._faults import Fault
 from ._flight import Failure, Fetched
 from ._http import Channel
 from ._oauth import basic_header, read_token
@@ -26,21 +26,21 @@ class ClientCredentials:
         self._channel = channel
         self._request = request
         self._hint = hint
-        self._headers = {"Authorization": basic_header(user, password)}
+        self._shown = Fixed({"Authorization": basic_header(user, password)})
 
     async def __call__(
-        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
     ) -> Fetched | Failure:
         outcome = await self._channel.send(
             lambda: self._request,
-            headers=self._headers,
+            shown=self._shown,
             deadline=deadline,
             once=background,
             limit=_LARGEST_ANSWER,
             urgent=True,
             on_asked=lambda answer, wait: on_asked(self._failure(answer), wait),
         )
-        if isinstance(outcome, Fault):
+        if not isinstance(outcome, Answer):
             return Failure(error=self._channel.error_of(outcome, self._request))
         if not outcome.is_success:
             return self._failure(outcome)

@@ -1,9 +1,11 @@
 """One fetch of a token, and those who wait for it: they share what it comes to, success or failure."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from copy import copy
-from typing import Protocol, cast
+from typing import Protocol
 
 import attrs
 
@@ -56,30 +58,57 @@ class Fetch(Protocol):
     """
     Ask the token endpoint: once if *background*, else as often as the retry policy allows.
 
-    *on_asked* hears when the endpoint asks to wait, and how long that will be: no part of the time
-    until *deadline*.
+    *deadline* tells until when there is time, and moves as callers come. *on_asked* hears when the
+    endpoint asks to wait, and how long that will be.
     """
 
     def __call__(
-        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
     ) -> Awaitable[Fetched | Failure]: ...
 
 
 class Flight:
     """
-    One fetch under way. Each of its waiters has a future of its own.
+    One fetch of a token. Each of its waiters has a future of its own; once it has landed, nobody waits.
+
+    It has *seconds* from *begins_at* on the *clock*, and more while someone waits who has more.
     """
 
-    def __init__(self, *, background: bool) -> None:
+    def __init__(self, clock: Callable[[], float], *, begins_at: float, seconds: float, background: bool) -> None:
         self.background = background
-        self.scope = asyncio.timeout(None)
         self.loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._seconds = seconds
+        self._ends_at = begins_at + seconds
+        self._paused = 0.0  # seconds, since the last look
+        self._scope = asyncio.timeout(None)
+        self._outcome: Grant | Failure | None = None
         self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
+
+    def deadline(self) -> float:
+        """
+        Return the moment until which there is time, as things stand.
+        """
+        return max(self._ends_at, self._latest())
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncGenerator[None, None]:
+        """
+        Bound this block by the time there is; raise `TimeoutError` when that is over.
+        """
+        async with self._scope:
+            self._timer = self.loop.call_later(self._ends_at - self._clock(), self._look)
+            try:
+                yield
+            finally:
+                self._timer.cancel()
 
     async def wait(self, deadline: float) -> Grant | Failure:
         """
-        Give what the fetch comes to; a caller who is cancelled takes it from nobody.
+        Return what the fetch comes to; a caller who is cancelled takes it from nobody.
         """
+        if self._outcome is not None:  # it landed as it began: tasks may be eager
+            return self._outcome
         waiter: asyncio.Future[Grant | Failure] = self.loop.create_future()
         self._waiters[waiter] = deadline
         try:
@@ -91,7 +120,8 @@ class Flight:
         """
         Wait for so many *seconds*, which are no part of the time for the fetch.
         """
-        self.scope.reschedule(cast("float", self.scope.when()) + seconds)  # whoever flies gives it an end
+        self._ends_at += seconds
+        self._paused += seconds
 
     def turn_away(self, failure: Failure, until: float) -> None:
         """
@@ -103,8 +133,9 @@ class Flight:
 
     def land(self, outcome: Grant | Failure) -> None:
         """
-        Wake the waiters, some at a time, so that the loop can breathe between them.
+        End with *outcome*, and wake the waiters, some at a time, so that the loop can breathe between them.
         """
+        self._outcome = outcome
         waiters = iter(list(self._waiters))
 
         def wake() -> None:
@@ -116,3 +147,17 @@ class Flight:
                     return
 
         wake()
+
+    def _latest(self) -> float:
+        return max(self._waiters.values(), default=-math.inf)
+
+    def _look(self) -> None:
+        """
+        Stop if the time is over, else look again then, or sooner: who waits may leave.
+        """
+        left = self._paused or min(self._latest() - self._clock(), self._seconds)
+        self._paused = 0.0
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look)
+        else:
+            self._scope.reschedule(self.loop.time())

@@ -11,7 +11,7 @@ import httpx
 
 from . import _answers, _settings
 from ._ambient import AMBIENT, Ambient
-from ._auth import Auth, Headers
+from ._auth import Auth, Authorization
 from ._connections import Connections, HTTPConnection, Shared
 from ._decode import MismatchError
 from ._exchange import Answer
@@ -123,7 +123,7 @@ class Channel:
 
         async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._here().pacer.begin()
-            outcome = await auth(lambda headers: self.send(request, headers=headers, deadline=deadline), deadline)
+            outcome = await auth(lambda shown: self.send(request, shown=shown, deadline=lambda: deadline), deadline)
             if not isinstance(outcome, Answer) or not outcome.is_success:
                 return self.error_of(outcome, request())
             if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
@@ -171,29 +171,36 @@ class Channel:
         self,
         request: Callable[[], Request],
         *,
-        headers: Headers,
-        deadline: float,
+        shown: Authorization,
+        deadline: Callable[[], float],
         once: bool = False,
         limit: int = LARGEST_BODY,
         urgent: bool = False,
         on_asked: Callable[[Answer, float], None] | None = None,
-    ) -> Answer | Fault:
+    ) -> Answer | Fault | Failure:
         """
-        Give what comes of *request* after retries (none if *once*), each attempt through the gate.
+        Return what comes of *request* after retries (none if *once*), each attempt through the gate.
 
-        An *urgent* one, which others wait for, is first in the line, and takes nothing of the retry budget.
+        What it shows is decided for each attempt as it goes out; whose token has ended in line waits for
+        another in no place, and is then before the others. An *urgent* one, which others wait for, is
+        first in the line, takes nothing of the retry budget, and has an attempt's full time, as who
+        joins them may have longer.
         """
-        built: httpx.Request | None = None
 
-        async def attempt(deadline: float) -> Answer | Fault:
-            nonlocal built
+        async def attempt() -> Answer | Fault | Failure:
             station = self._here()
-            await station.pacer.enter(first=urgent)
+            enters = again = False
+            while not enters:
+                if (failure := await shown.prepare(deadline())) is not None:
+                    return failure
+                enters = await station.pacer.enter(first=urgent, again=again, is_ready=shown.authorize)
+                again = True
             if self._closed:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below
-            built = built or request().to(self.base_url, self._headers, headers)  # not before its turn, and once
-            built.extensions = {"timeout": timeouts(deadline - self.ambient.clock())}
+            left = FOREVER if urgent else deadline() - self.ambient.clock()
+            built = request().to(self.base_url, self._headers, shown.headers)  # not before its turn
+            built.extensions = {"timeout": timeouts(left)}
             return await station.connections.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(

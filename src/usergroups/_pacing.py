@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from itertools import islice
 
 from ._ambient import Ambient
@@ -79,7 +80,7 @@ class Pacer:
     more go on in one turn of the event loop than it can bear, and none while the line is long. Those
     in line are called to the gate by whoever leaves it, and there wait for the rate's next free moment:
     one at a time where there is a rate. Whoever leaves the lobby, the line or the gate costs nobody
-    anything.
+    anything; whose turn came too early stands in line again, before those who have not had theirs.
     """
 
     def __init__(self, limit: int, rate: Rate, ambient: Ambient) -> None:
@@ -88,6 +89,7 @@ class Pacer:
         self._sleep = ambient.sleep
         self._lobby: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._begun = 0  # calls that begin in this turn
+        self._front: OrderedDict[asyncio.Future[None], None] = OrderedDict()  # of the line
         self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._at_gate = 0  # who have a place, and have not started yet
         self._most_at_gate = 1 if rate.is_limited else limit
@@ -98,13 +100,13 @@ class Pacer:
         """
         Count those who stand in the lobby or in line.
         """
-        return len(self._lobby) + len(self._line)
+        return len(self._lobby) + self._in_line
 
     async def begin(self) -> None:
         """
         Wait in the lobby until a call may begin.
         """
-        if self._lobby or self._begun >= _CROWD or len(self._line) >= _CROWD:
+        if self._lobby or self._begun >= _CROWD or self._in_line >= _CROWD:
             turn = asyncio.get_running_loop().create_future()
             self._lobby[turn] = None
             try:
@@ -116,24 +118,31 @@ class Pacer:
             if self._begun == 1:
                 asyncio.get_running_loop().call_soon(self._let_begin)
 
-    async def enter(self, *, first: bool = False) -> None:
+    async def enter(
+        self, *, first: bool = False, again: bool = False, is_ready: Callable[[], bool] = lambda: True
+    ) -> bool:
         """
-        Wait for a place and a free moment, *first* before all others; `leave` gives the place back.
+        Wait for a place and a free moment; `leave` gives the place back.
+
+        *first* is before all others, *again* before those who have not had their turn yet. Who is not
+        ready then (*is_ready*) leaves both to others, and gets False.
         """
-        if self._line or self._at_gate or self.in_flight >= self._limit:
-            await self._stand_in_line(first=first)
+        if self._in_line or self._at_gate or self.in_flight >= self._limit:
+            await self._stand_in_line(first=first, again=again)
         else:
             self._take_place()
+        enters = False
         try:
             while (wait := self._rate.wait()) > 0:
                 await self._sleep(wait)
-            self._rate.take()
-        except asyncio.CancelledError:
-            self.in_flight -= 1
-            raise
+            enters = is_ready()
+            if enters:
+                self._rate.take()
         finally:
             self._at_gate -= 1
+            self.in_flight -= not enters
             self._call()
+        return enters
 
     def leave(self) -> None:
         """
@@ -142,14 +151,19 @@ class Pacer:
         self.in_flight -= 1
         self._call()
 
-    async def _stand_in_line(self, *, first: bool) -> None:
+    @property
+    def _in_line(self) -> int:
+        return len(self._front) + len(self._line)
+
+    async def _stand_in_line(self, *, first: bool, again: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._line[turn] = None
-        self._line.move_to_end(turn, last=not first)
+        line = self._front if first or again else self._line
+        line[turn] = None
+        line.move_to_end(turn, last=not first)
         try:
             await turn
         except asyncio.CancelledError:
-            self._line.pop(turn, None)
+            line.pop(turn, None)
             if not turn.cancelled():  # called in the very moment of the cancel
                 self.in_flight -= 1
                 self._at_gate -= 1
@@ -164,16 +178,16 @@ class Pacer:
         """
         Call whoever has a place now from the line, and others from the lobby into it.
         """
-        while self._line and self.in_flight < self._limit and self._at_gate < self._most_at_gate:
-            turn, _ = self._line.popitem(last=False)
+        while self._in_line and self.in_flight < self._limit and self._at_gate < self._most_at_gate:
+            turn, _ = (self._front or self._line).popitem(last=False)
             if not turn.done():  # else its caller has left, and is about to notice
                 self._take_place()
                 turn.set_result(None)
-        if self._lobby and not self._begun and len(self._line) <= _CROWD // 2:
+        if self._lobby and not self._begun and self._in_line <= _CROWD // 2:
             self._let_begin()
 
     def _let_begin(self) -> None:
-        called = list(islice(self._lobby, max(0, _CROWD - len(self._line))))
+        called = list(islice(self._lobby, max(0, _CROWD - self._in_line)))
         for turn in called:  # each leaves the lobby itself: until then, nobody who comes overtakes it
             if not turn.done():
                 turn.set_result(None)

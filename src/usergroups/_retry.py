@@ -14,6 +14,7 @@ from . import _settings
 from ._ambient import Ambient
 from ._exchange import Answer
 from ._faults import Fault
+from ._flight import Failure
 from ._pacing import Rate
 
 _log = getLogger("usergroups")
@@ -125,47 +126,49 @@ def worth_retrying(outcome: Answer | Fault) -> bool:
     return outcome.retryable if isinstance(outcome, Fault) else outcome.status_code in _RETRIED
 
 
-def _note(answer: Answer, budget: Budget | None, rate: Rate) -> None:
+def _note(outcome: Answer | Fault, budget: Budget | None, rate: Rate) -> None:
     """
     Let the budget and the rate know of an answer that ends a call.
     """
-    rate.answered()
-    if budget is not None and answer.is_success:
-        budget.give()
+    if isinstance(outcome, Answer):
+        rate.answered()
+        if budget is not None and outcome.is_success:
+            budget.give()
 
 
 async def retrying(
-    attempt: Callable[[float], Awaitable[Answer | Fault]],
+    attempt: Callable[[], Awaitable[Answer | Fault | Failure]],
     *,
     policy: RetryPolicy,
     budget: Budget | None,
     rate: Rate,
-    deadline: float,
+    deadline: Callable[[], float],
     ambient: Ambient,
     on_asked: Callable[[Answer, float], None] | None = None,
     most_stale: int = MOST_STALE,
-) -> Answer | Fault:
+) -> Answer | Fault | Failure:
     """
     Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
 
-    The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which
-    each attempt is told, is not begun. *on_asked*, if any, hears of each wait that the server asked
-    for, and how long it is: it is then no part of the time until *deadline*. A request that went out
-    on a stale connection is repeated at once, up to *most_stale* times. Where *rate* knows how long a
-    429 lasts that does not say so itself, a second one in a row has it hold everything, and retries
-    after such refusals, being held back so, take nothing of *budget*.
+    The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which may
+    move, is not begun. *on_asked*, if any, hears of each wait that the server asked for, and how long
+    it is, and may put *deadline* off. A request that went out on a stale connection is repeated at
+    once, up to *most_stale* times. Where *rate* knows how long a 429 lasts that does not say so itself,
+    a second one in a row has it hold everything, and retries after such refusals, being held back so,
+    take nothing of *budget*.
     """
     made = stale = 0
     refused = False
     while True:
-        outcome = await attempt(deadline)
+        outcome = await attempt()
+        if isinstance(outcome, Failure):  # no token: nothing was sent, and to try again was up to its fetch
+            return outcome
         if isinstance(outcome, Fault) and outcome.stale and stale < most_stale:
             stale += 1
             continue
         made += 1
         if not worth_retrying(outcome):
-            if isinstance(outcome, Answer):
-                _note(outcome, budget, rate)
+            _note(outcome, budget, rate)
             return outcome
         asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
         wait = policy.delay(made, asked=asked, roll=ambient.random())
@@ -177,8 +180,7 @@ async def retrying(
             wait = max(wait, rate.wait())
         if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
             on_asked(outcome, wait)
-            deadline += wait
-        if wait is None or ambient.clock() + wait >= deadline:
+        if wait is None or ambient.clock() + wait >= deadline():
             return outcome
         if budget is not None and not refused and not budget.take():
             return outcome

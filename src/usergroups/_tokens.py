@@ -29,12 +29,14 @@ _REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did no
 _USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
 
 
-@attrs.frozen
+@attrs.define
 class _Held:
     token: Token
     refresh_at: float
     ends_at: float
     replaceable_at: float  # before, it is not known whether replacing the one before it was of any use
+    is_shown: bool = False  # some request carried it
+    is_of_use: bool = False  # some answer to it was not a refusal
 
 
 @attrs.frozen
@@ -72,8 +74,9 @@ class TokenSource:
     | none, and refused  | fails at once, for 30 s after the refusal                             |
     | none, and paused   | by a Retry-After: waits for its end, or fails at once if it cannot    |
 
-    `replace` is for a token that the API refused: whoever comes first fetches, the others share.
-    Where clients share a store, what another of them has fetched is taken from there.
+    `at_hand` is for a request that goes out now, and waits for nothing. `replace` is for a token that
+    the API refused: whoever comes first fetches, the others share. Where clients share a store, what
+    another of them has fetched is taken from there.
     """
 
     def __init__(
@@ -103,46 +106,62 @@ class TokenSource:
         """
         Give a token that is good for now; wait for one until *deadline* if there is none.
         """
-        held, now = self._held, self._ambient.clock()
-        if held is None or now >= held.ends_at:
+        held = self._good()
+        if held is None:
             return await self._join(deadline)
-        if now >= max(held.refresh_at, self._next_background) and self._may_start(now):
-            self._next_background = now + _BACKGROUND_PAUSE
-            self._start(background=True)
+        self._refresh_ahead(held)
         return Grant(token=held.token, fresh=False)
 
-    async def replace(self, refused: Token, deadline: float) -> Grant | Failure | None:
+    def at_hand(self) -> Token | None:
         """
-        Give another token than *refused*, or None where replacing has just been of no use, or may yet prove so.
+        Return the token for a request that goes out now, or None if another must be waited for.
+
+        Each is given once, even if it has ended: with lives too short for the line, nobody would ever have his turn.
         """
-        held, now = self._held, self._ambient.clock()
-        if held is not None and now < held.ends_at:  # else a new one is due anyway
+        held = self._held
+        if held is None or (held.is_shown and self._good() is None):
+            return None
+        held.is_shown = True
+        self._refresh_ahead(held)
+        return held.token
+
+    async def replace(self, refused: Token, deadline: float, *, fresh: bool = False) -> Grant | Failure | None:
+        """
+        Return another token than *refused*, or None if replacing has just been of no use, or may yet prove so.
+
+        One that was *fresh* to its caller is not replaced before it has been of use to anyone.
+        """
+        held = self._good()
+        if held is not None:  # else a new one is due anyway
             if held.token.access_token != refused.access_token:
                 return Grant(token=held.token, fresh=False)
-            if now < max(held.replaceable_at, self._next_replacement):
+            if fresh and not held.is_of_use:
+                return None
+            if self._ambient.clock() < max(held.replaceable_at, self._next_replacement):
                 return None
         return await self._join(deadline, refused)
 
-    def is_good(self, token: Token) -> bool:
+    def was_of_use(self, token: Token) -> None:
         """
-        Tell whether *token* is the one held, and has not ended: it may have, while its request stood in line.
+        Note that the API did not refuse *token*: if it does so later, something has happened to it.
         """
-        held = self._held
-        same = held is not None and held.token.access_token == token.access_token
-        return held is not None and same and self._ambient.clock() < held.ends_at
+        held = self._good(token)
+        if held is not None:
+            held.is_of_use = True
 
     def replacing_helped(self, token: Token) -> None:
         """
-        Hear that the API took *token*, which was new: once refused, it may be replaced too.
+        Note that the API took *token*, which was new: once refused, it may be replaced too.
         """
-        if self._held is not None and self.is_good(token):
-            self._held = attrs.evolve(self._held, replaceable_at=-math.inf)
+        held = self._good(token)
+        if held is not None:
+            held.replaceable_at = -math.inf
 
     def replacing_did_not_help(self, token: Token) -> None:
         """
-        Hear that the API refused *token* too, which was new: for a minute nothing is replaced.
+        Note that the API refused *token* too, which was new: for a minute nothing is replaced.
         """
-        if self.is_good(token):
+        if self._good(token) is not None:
             self._next_replacement = self._ambient.clock() + _REPLACEMENT_PAUSE
 
     async def aclose(self) -> None:
@@ -164,8 +183,25 @@ class TokenSource:
         if self._flights.get(flight.loop) is flight and not task.cancelling():  # else only the store is left
             task.cancel()
 
-    def _may_start(self, now: float) -> bool:
-        return self._under_way() is None and (self._pause is None or now >= self._pause.until)
+    def _good(self, token: Token | None = None) -> _Held | None:
+        """
+        Return what is held, if it has not ended, and is *token* if that is given.
+        """
+        held = self._held
+        if held is None or self._ambient.clock() >= held.ends_at:
+            return None
+        return held if token is None or held.token.access_token == token.access_token else None
+
+    def _refresh_ahead(self, held: _Held) -> None:
+        """
+        Start a background fetch if *held* is in its last part, and nothing speaks against it.
+        """
+        now = self._ambient.clock()
+        if now < max(held.refresh_at, self._next_background) or self._under_way() is not None:
+            return
+        if self._pause is None or now >= self._pause.until:
+            self._next_background = now + _BACKGROUND_PAUSE
+            self._start(background=True)
 
     def _under_way(self) -> Flight | None:
         return self._flights.get(asyncio.get_running_loop())
@@ -193,7 +229,10 @@ class TokenSource:
             if ended.loop.is_closed():  # before its fetch could end
                 self._flights.pop(ended.loop, None)
                 del self._tasks[task]
-        flight = self._flights[asyncio.get_running_loop()] = Flight(background=background)
+        clock = self._ambient.clock
+        begins_at = clock() if self._pause is None else max(clock(), self._pause.until)
+        flight = Flight(clock, begins_at=begins_at, seconds=self._timeout, background=background)
+        self._flights[flight.loop] = flight
         task = asyncio.create_task(self._fly(flight, refused))
         self._tasks[task] = flight
         task.add_done_callback(self._tasks.pop)
@@ -202,13 +241,10 @@ class TokenSource:
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
         cut_short = self._cut_short(APIConnectionError, "the client or its event loop was closed")
         try:
-            now = self._ambient.clock()
-            ends_at = self._timeout + (now if self._pause is None else max(now, self._pause.until))
-            flight.scope = asyncio.timeout(ends_at - now)
-            async with flight.scope:
-                await self._obtain(flight, refused, ends_at)
+            async with flight.in_time():
+                await self._obtain(flight, refused)
         except TimeoutError:
-            cut_short = self._cut_short(APITimeoutError, f"no token within {self._timeout:g} s")
+            cut_short = self._cut_short(APITimeoutError, "no token came in time")
         finally:
             self._land(flight, cut_short)
 
@@ -220,7 +256,7 @@ class TokenSource:
     def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
         return Failure(error=kind(reason, **self._asked))
 
-    async def _obtain(self, flight: Flight, refused: Token | None, deadline: float) -> None:
+    async def _obtain(self, flight: Flight, refused: Token | None) -> None:
         """
         Land *flight* with what comes of the store or the endpoint; nobody waits for the store after that.
         """
@@ -234,7 +270,7 @@ class TokenSource:
                 self._keep(found, clock(), "loaded", replaced=refused is not None)
                 self._land(flight, Grant(token=found, fresh=False))
                 return
-            outcome = await self._ask(flight, deadline)
+            outcome = await self._ask(flight)
             if isinstance(outcome, Failure):
                 self._land(flight, outcome)
                 return
@@ -256,13 +292,13 @@ class TokenSource:
         outlasts = self._ambient.clock() + found.expires_in > held.ends_at
         return outlasts and found.access_token != held.token.access_token
 
-    async def _ask(self, flight: Flight, deadline: float) -> Fetched | Failure:
+    async def _ask(self, flight: Flight) -> Fetched | Failure:
         def on_asked(failure: Failure, wait: float) -> None:
             flight.pause(wait)
             pause = self._leave_alone(failure)
             flight.turn_away(pause.failure_at(self._ambient.clock()), pause.until)
 
-        outcome = await self._fetch(background=flight.background, deadline=deadline, on_asked=on_asked)
+        outcome = await self._fetch(background=flight.background, deadline=flight.deadline, on_asked=on_asked)
         if isinstance(outcome, Failure) and (outcome.refused or outcome.asked):
             self._leave_alone(outcome)
         return outcome

@@ -5,6 +5,7 @@ import logging
 import random
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -785,6 +786,164 @@ class TestToken:
 
         assert groups == [UserGroup(id="1")]
         assert requests(httpx_mock, "POST") == 1
+
+
+class Site(httpx.AsyncBaseTransport):
+    """
+    m3ter in this process, on the test's clock: its tokens live for *life* seconds, and each answer takes *takes*.
+
+    *judge*, if any, says what is answered to the nth request with a good token.
+    """
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        *,
+        life: float,
+        takes: float = 0.0,
+        judge: Callable[[int], httpx.Response | None] = lambda _: None,
+    ) -> None:
+        self.clock = clock
+        self.life = life
+        self.takes = takes
+        self.judge = judge
+        self.tokens = 0
+        self.shown: list[str] = []
+        self.ended = 0
+        self._ends_at: dict[str, float] = {}
+
+    def revoke(self) -> None:
+        """End all tokens."""
+        self._ends_at.clear()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request."""
+        came_at = self.clock()
+        if self.takes:
+            await self.clock.sleep(self.takes)
+        if request.method == "POST":
+            self.tokens += 1
+            self._ends_at[f"CANARY-{self.tokens}"] = came_at + self.life
+            return httpx.Response(200, json={"access_token": f"CANARY-{self.tokens}", "expires_in": self.life})
+        name = request.headers["authorization"].removeprefix("Bearer ")
+        self.shown.append(name)
+        if came_at >= self._ends_at.get(name, 0.0):
+            self.ended += 1
+            return httpx.Response(403)
+        return self.judge(len(self.shown)) or httpx.Response(200, json={"data": [{"id": "1"}]})
+
+
+class TestTokenInLine:
+    """A token ends while requests stand in line, or wait to be tried again."""
+
+    @pytest.mark.parametrize(
+        ("calls", "life", "takes"),
+        [
+            pytest.param(calls, life, takes, id=f"{calls} calls, {life:g} s, answers in {takes:g} s")
+            for calls, life, slowest in ((600, 60.0, 3.0), (1200, 300.0, 3.0), (200, 10.0, 0.25))
+            for takes in (0.0, 0.25, 3.0)
+            if takes <= slowest  # a longer fetch does not fit into the last part of the old token's life
+        ],
+    )
+    async def test_f104_no_request_carries_an_ended_token(
+        self, make_m3ter: MakeM3ter, clock: FakeClock, calls: int, life: float, takes: float
+    ) -> None:
+        """At one request a second, with a hundred in line, no call fails, and all take as long as the rate allows."""
+        site = Site(clock, life=life, takes=takes)
+        client = make_m3ter(transport=site, clock=clock, max_rate=1.0, timeout=None)
+        began = clock()
+
+        outcomes = [
+            outcome
+            async for outcome in sweep(
+                lambda user: client.list_user_groups(user).collect(),
+                [f"u-{number}" for number in range(calls)],
+                concurrency=100,
+                on_error="yield",
+            )
+        ]
+
+        assert [outcome.error for outcome in outcomes if outcome.error] == []
+        assert (site.ended, len(site.shown)) == (0, calls)
+        assert site.tokens <= 1 + 1.5 * calls / (life * 0.75)
+        assert clock() - began <= (calls + site.tokens) * 1.01 + 2 * takes
+
+    async def test_f104_crowd_that_began_with_one_token(self, make_m3ter: MakeM3ter, clock: FakeClock) -> None:
+        """A crowd that all waited for the same token, and outlives it in line, is served with one after another."""
+        site = Site(clock, life=20.0, takes=3.0)  # a fetch takes longer than from one start to the next
+        client = make_m3ter(transport=site, clock=clock, max_rate=1.0, timeout=None)
+        began = clock()
+
+        given = await asyncio.gather(*(client.list_user_groups(f"u-{number}").collect() for number in range(90)))
+
+        assert given == [[UserGroup(id="1")]] * 90
+        assert (site.ended, len(site.shown)) == (0, 90)
+        assert clock() - began <= 90 * 1.01 + site.tokens * (1.01 + 3.0)
+
+    async def test_f104_token_that_ends_before_the_next_attempt(self, make_m3ter: MakeM3ter, clock: FakeClock) -> None:
+        """A request that is tried again after a long wait shows the token that is good then."""
+        busy = httpx.Response(429, headers={"retry-after": "58"})
+        site = Site(clock, life=60.0, judge=lambda number: busy if number == 1 else None)
+        client = make_m3ter(transport=site, clock=clock, timeout=None)
+
+        groups = await client.list_user_groups("u-1").collect()
+
+        assert groups == [UserGroup(id="1")]
+        assert site.shown == ["CANARY-1", "CANARY-2"]
+
+    async def test_f104_only_place_is_free_for_the_fetch(self, make_m3ter: MakeM3ter, clock: FakeClock) -> None:
+        """With one place on the wire, those whose token has ended in line do not keep another from coming."""
+        site = Site(clock, life=10.0, takes=4.0)
+        client = make_m3ter(transport=site, clock=clock, max_rate=None, max_in_flight=1, timeout=None)
+
+        given = await asyncio.gather(*(client.list_user_groups(f"u-{number}").collect() for number in range(10)))
+
+        assert given == [[UserGroup(id="1")]] * 10
+        assert (site.ended, len(site.shown)) == (0, 10)
+
+    async def test_f104_where_there_is_no_other_token(
+        self, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch
+    ) -> None:
+        """Whose token has ended in line, and who can have no other, hears why; nothing is sent for it."""
+        site = Site(clock, life=10.0)
+        client = make_m3ter(transport=site, clock=clock, max_rate=None, max_in_flight=1, timeout=None)
+        await client.authenticate()
+        site.takes, site.life = 12.0, -1.0  # which no token can live for
+
+        first, second = (asyncio.create_task(client.list_user_groups(user).collect()) for user in ("u-1", "u-2"))
+
+        assert await first == [UserGroup(id="1")]
+        with watch.raises(AuthenticationError, match="not a positive number of seconds"):
+            await second
+        assert site.shown == ["CANARY-1"]
+
+    async def test_f12_f104_lives_too_short_for_the_line_are_no_reason_to_fetch_for_ever(
+        self, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch
+    ) -> None:
+        """Tokens that end before the next request may start are shown all the same, and cost one request each."""
+        site = Site(clock, life=1.0)
+        client = make_m3ter(transport=site, clock=clock, max_rate=0.5, timeout=None)
+
+        with watch.raises(PermissionDeniedError):
+            await client.list_user_groups("u-1").collect()
+
+        assert site.shown == ["CANARY-1", "CANARY-2"]
+
+    async def test_f105_token_that_is_revoked_while_a_crowd_stands_in_line(
+        self, make_m3ter: MakeM3ter, clock: FakeClock
+    ) -> None:
+        """A token that served some of those who waited for it is replaced for the others: once, and nobody fails."""
+        site = Site(clock, life=18_000.0, takes=0.1)
+        client = make_m3ter(transport=site, clock=clock, max_rate=50.0)
+        calls = [asyncio.create_task(client.list_user_groups(f"u-{number}").collect()) for number in range(150)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+
+        site.revoke()
+        given = await asyncio.gather(*calls)
+
+        assert given == [[UserGroup(id="1")]] * 150
+        assert (site.tokens, len(site.shown)) == (2, 150 + site.ended)
+        assert 0 < site.ended < 20
 
 
 class TestTokenStore:

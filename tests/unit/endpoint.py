@@ -44,11 +44,11 @@ class Endpoint:
         return len(self.asked_at)
 
     async def __call__(
-        self, *, background: bool, deadline: float, on_asked: Callable[[Failure, float], None]
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
     ) -> Fetched | Failure:
         """Answer one fetch, as a retrying client does: a Retry-After that is not final is waited for."""
         self.background.append(background)
-        self.deadlines.append(deadline)
+        self.deadlines.append(deadline())
         if self.retry_after is not None:
             self.asked_at.append(self._clock())
             on_asked(failing(RateLimitedError, asked=self.retry_after), self.retry_after + self.spread)

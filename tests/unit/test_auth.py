@@ -12,7 +12,7 @@ from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
 from usergroups import AuthenticationError, ServerError, Token
 from usergroups._ambient import Ambient
-from usergroups._auth import BearerAuth, Headers, key_auth
+from usergroups._auth import Authorization, BearerAuth, Headers, key_auth
 from usergroups._exchange import Answer
 from usergroups._faults import Fault
 from usergroups._flight import Failure
@@ -28,6 +28,13 @@ def answer(status_code: int) -> Answer:
     return Answer(status_code=status_code, headers={}, body=b"", request=REQUEST)
 
 
+async def decide(shown: Authorization) -> Failure | None:
+    """Do as the wire does: wait for something to show until there is something good."""
+    while (failure := await shown.prepare(FOREVER)) is None and not shown.authorize():
+        pass
+    return failure
+
+
 class API:
     """A fake `send`: keeps the tokens that it is shown, and answers as *judge* says."""
 
@@ -35,9 +42,11 @@ class API:
         self.judge = judge
         self.shown: list[str] = []
 
-    async def __call__(self, headers: Headers) -> Answer | Fault:
+    async def __call__(self, shown: Authorization) -> Answer | Fault | Failure:
         """Answer one request."""
-        token = headers["Authorization"].removeprefix("Bearer ")
+        if (failure := await decide(shown)) is not None:
+            return failure
+        token = shown.headers["Authorization"].removeprefix("Bearer ")
         self.shown.append(token)
         return answer(self.judge(token))
 
@@ -61,10 +70,11 @@ def status(outcome: Answer | Fault | Failure) -> int:
 
 async def test_key_is_shown_every_time() -> None:
     """A key goes out in its header with every request, and a refusal changes nothing."""
-    shown: list[Headers] = []
+    headers: list[Headers] = []
 
-    async def send(headers: Headers) -> Answer | Fault:
-        shown.append(headers)
+    async def send(shown: Authorization) -> Answer | Fault | Failure:
+        assert await decide(shown) is None
+        headers.append(shown.headers)
         return answer(401)
 
     auth = key_auth({"X-API-KEY": Secret("key")})
@@ -72,7 +82,7 @@ async def test_key_is_shown_every_time() -> None:
     outcomes = [status(await auth(send, FOREVER)) for _ in range(2)]
 
     assert outcomes == [401, 401]
-    assert shown == [{"X-API-KEY": "key"}] * 2
+    assert headers == [{"X-API-KEY": "key"}] * 2
 
 
 async def test_token_is_shown(auth: BearerAuth) -> None:
@@ -142,17 +152,18 @@ async def test_refusal_of_a_token_fetched_for_this_call_is_final(auth: BearerAut
     assert endpoint.requests == 1
 
 
-async def test_fresh_token_that_ended_in_line_is_replaced(
+async def test_fresh_token_that_ended_on_its_way_is_replaced(
     clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
 ) -> None:
     """A token that was fetched for this call and ended before its request was answered is replaced."""
     endpoint.life = 10.0
     api = API(accepts("token-2"))
 
-    async def send_late(headers: Headers) -> Answer | Fault:
-        if not api.shown:
+    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+        outcome = await api(shown)
+        if len(api.shown) == 1:
             await clock.sleep(10.0)
-        return await api(headers)
+        return outcome
 
     call = asyncio.create_task(auth(send_late, FOREVER))
     await clock.advance(10.0)
@@ -161,7 +172,7 @@ async def test_fresh_token_that_ended_in_line_is_replaced(
     assert api.shown == ["token-1", "token-2"]
 
 
-async def test_repeat_with_a_token_that_ended_in_line_does_not_count(
+async def test_repeat_with_a_token_that_ended_on_its_way_does_not_count(
     clock: FakeClock, auth: BearerAuth, endpoint: Endpoint
 ) -> None:
     """A new token that was refused because it had ended says nothing against replacing tokens."""
@@ -170,10 +181,11 @@ async def test_repeat_with_a_token_that_ended_in_line_does_not_count(
     api.judge = accepts("token-4")
     endpoint.life = 10.0
 
-    async def send_late(headers: Headers) -> Answer | Fault:
-        if headers["Authorization"] == "Bearer token-2":
+    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+        outcome = await api(shown)
+        if api.shown[-1] == "token-2":
             await clock.sleep(10.0)
-        return await api(headers)
+        return outcome
 
     call = asyncio.create_task(auth(send_late, FOREVER))
     await clock.advance(10.0)
@@ -213,7 +225,7 @@ async def test_fault_replaces_nothing(auth: BearerAuth, endpoint: Endpoint) -> N
     await auth(API(), FOREVER)
     fault = Fault(reason="the connection was lost")
 
-    async def send(headers: Headers) -> Answer | Fault:
+    async def send(shown: Authorization) -> Answer | Fault | Failure:
         return fault
 
     assert await auth(send, FOREVER) is fault
@@ -250,8 +262,8 @@ async def test_f20_stragglers_repeat_with_the_new_token(clock: FakeClock, auth: 
     await auth(api, FOREVER)
     arrives = asyncio.Event()
 
-    async def send_late(headers: Headers) -> Answer | Fault:
-        outcome = await late(headers)
+    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+        outcome = await late(shown)
         await arrives.wait()
         return outcome
 
@@ -276,9 +288,9 @@ async def test_refusal_during_the_repeat_of_another_is_final(
     api.judge = accepts("token-2")
     repeated = asyncio.Event()
 
-    async def slow(headers: Headers) -> Answer | Fault:
-        outcome = await api(headers)
-        if headers["Authorization"] == "Bearer token-2":
+    async def slow(shown: Authorization) -> Answer | Fault | Failure:
+        outcome = await api(shown)
+        if api.shown[-1] == "token-2":
             await repeated.wait()
         return outcome
 
@@ -322,7 +334,8 @@ class TestOneOperationAlwaysRefused:
         endpoint.takes = 0.05
         await source.get(FOREVER)
 
-        async def send(headers: Headers) -> Answer | Fault:
+        async def send(shown: Authorization) -> Answer | Fault | Failure:
+            assert await decide(shown) is None
             await clock.sleep(dice.expovariate(1 / takes))
             return answer(403)
 
@@ -347,7 +360,8 @@ class TestOneOperationAlwaysRefused:
         async def call() -> Answer | Fault | Failure:
             repeats = iter([False])
 
-            async def send(headers: Headers) -> Answer | Fault:
+            async def send(shown: Authorization) -> Answer | Fault | Failure:
+                assert await decide(shown) is None
                 if not next(repeats, True):
                     return answer(403)
                 if ends == "cancelled":

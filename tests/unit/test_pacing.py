@@ -220,6 +220,65 @@ class TestGate:
 
         assert entered == ["urgent", "one", "two", "three"]
 
+    async def test_f104_who_is_not_ready_leaves_place_and_moment_to_the_next(self, clock: FakeClock) -> None:
+        """Whose token has ended in line costs nobody anything: the next one starts in that moment."""
+        gate = pacer(clock, per_second=1.0)
+        await gate.enter()
+        asked: list[float] = []
+
+        def never() -> bool:
+            asked.append(clock())
+            return False
+
+        early = [asyncio.create_task(gate.enter(is_ready=never)) for _ in range(3)]
+        ready = asyncio.create_task(gate.enter())
+        await clock.advance(2.0)
+        waits_for_the_place = not any(one.done() for one in early)
+        gate.leave()
+        await clock.settle()
+
+        assert waits_for_the_place
+        assert [await one for one in (*early, ready)] == [False] * 3 + [True]
+        assert asked == [clock()] * 3
+        assert (gate.in_flight, gate.waiting) == (1, 0)
+
+    async def test_f104_who_had_his_turn_already_comes_before_the_others(self, clock: FakeClock) -> None:
+        """Those who come again are before all in line but those who go first, each in the order in which they came."""
+        gate = pacer(clock)
+        await gate.enter()
+        entered: list[str] = []
+
+        async def caller(name: str, *, first: bool = False, again: bool = False) -> None:
+            await gate.enter(first=first, again=again)
+            entered.append(name)
+            gate.leave()
+
+        callers = [asyncio.create_task(caller("new"))]
+        callers += [asyncio.create_task(caller(name, again=True)) for name in ("again", "again too", "leaves")]
+        callers.append(asyncio.create_task(caller("urgent", first=True)))
+        await clock.settle()
+        waiting = gate.waiting
+        callers[3].cancel()
+        await clock.settle()
+        gate.leave()
+        await asyncio.wait(callers)
+
+        assert waiting == 5
+        assert entered == ["urgent", "again", "again too", "new"]
+
+    async def test_f104_error_in_a_callers_own_code_costs_no_place(self, clock: FakeClock) -> None:
+        """Whatever keeps a caller from going on, his place is another's."""
+        gate = pacer(clock)
+
+        def fails() -> bool:
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await gate.enter(is_ready=fails)
+
+        assert gate.in_flight == 0
+        assert await gate.enter()
+
     async def test_places_that_come_free_together_are_taken_together(self, clock: FakeClock) -> None:
         """Without a rate, those who have been called enter in the same turn, not one after another."""
         gate = pacer(clock, limit=3)

@@ -17,6 +17,7 @@ from usergroups import ConfigurationError, RetryPolicy
 from usergroups._ambient import Ambient
 from usergroups._exchange import Answer
 from usergroups._faults import Fault
+from usergroups._flight import Failure
 from usergroups._pacing import Rate
 from usergroups._retry import FOREVER, NO_RETRIES, Budget, retry_after, retrying, worth_retrying
 
@@ -344,16 +345,15 @@ class Surroundings:
         self.now = 1000.0
         self.slept: list[float] = []
         self.made = 0
-        self.deadline = 0.0
+        self.deadline = FOREVER
         self.asked: list[tuple[int, float]] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
         self.ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
         self.rate = rate or Rate(None, self.ambient, refused_for=1.0)
 
-    async def attempt(self, deadline: float) -> Answer | Fault:
+    async def attempt(self) -> Answer | Fault:
         """End as the next of the outcomes, or as the last one for ever."""
-        self.deadline = deadline
         outcome = self._outcomes[min(self.made, len(self._outcomes) - 1)]
         self.made += 1
         return outcome
@@ -365,8 +365,9 @@ class Surroundings:
         self.now += seconds
 
     def on_asked(self, answer: Answer, wait: float) -> None:
-        """Keep what was heard."""
+        """Keep what was heard, and put the deadline off, as the fetch of a token does."""
         self.asked.append((answer.status_code, wait))
+        self.deadline += wait
 
     async def retry(
         self,
@@ -377,15 +378,18 @@ class Surroundings:
         on_asked: Callable[[Answer, float], None] | None = None,
     ) -> Answer | Fault:
         """Run the loop in these surroundings."""
-        return await retrying(
+        self.deadline = deadline
+        outcome = await retrying(
             self.attempt,
             policy=policy or RetryPolicy(),
             budget=budget,
             rate=self.rate,
-            deadline=deadline,
+            deadline=lambda: self.deadline,
             ambient=self.ambient,
             on_asked=on_asked,
         )
+        assert not isinstance(outcome, Failure)
+        return outcome
 
 
 LOST = Fault(reason="the connection was lost", disconnected=True)

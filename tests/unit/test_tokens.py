@@ -4,10 +4,11 @@ import asyncio
 import gc
 import logging
 import random
+import sys
 import threading
 import tracemalloc
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -456,15 +457,15 @@ class TestNone:
     @pytest.mark.parametrize(
         ("timeout", "seconds"), [pytest.param(7.0, 7.0, id="the client's"), pytest.param(None, 60.0, id="none")]
     )
-    async def test_fetch_runs_under_the_timeout_of_the_client(
+    async def test_fetch_has_the_timeout_of_the_client_at_least(
         self, clock: FakeClock, endpoint: Endpoint, timeout: float | None, seconds: float
     ) -> None:
-        """A fetch has the client's `timeout`, or 60 s where that is None, whoever waits for it."""
+        """A fetch has the client's `timeout`, or 60 s where that is None, though all who wait have less."""
         endpoint.takes = 1e6
         source = source_of(endpoint, clock, timeout=timeout)
         began = clock()
 
-        waiting = asyncio.create_task(error(source.get(FOREVER)))
+        waiting = asyncio.create_task(error(source.get(began + 1.0)))  # it is its caller's to end it
         await clock.advance(seconds - 0.01)
         still_waits = not waiting.done()
         await clock.advance(0.01)
@@ -472,8 +473,62 @@ class TestNone:
 
         assert still_waits
         assert isinstance(caught, APITimeoutError)
-        assert str(caught) == f"POST /oauth/token failed: no token within {seconds:g} s"
+        assert str(caught) == "POST /oauth/token failed: no token came in time"
         assert endpoint.deadlines == [began + seconds]
+
+    async def test_f106_fetch_goes_on_for_who_has_more_time(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A caller with more time than the client's is served with it, and so is one who joined in the last moment."""
+        endpoint.takes = 25.0
+        source = source_of(endpoint, clock, timeout=1.0)
+
+        patient = asyncio.create_task(name(source.get(clock() + 30.0)))
+        await clock.advance(24.0)
+        late = asyncio.create_task(name(source.get(clock() + 1.5)))
+        await clock.advance(1.0)
+
+        assert [await patient, await late] == ["token-1", "token-1"]
+        assert endpoint.requests == 1
+
+    async def test_f106_retries_of_a_fetch_are_told_of_who_has_joined(self, clock: FakeClock) -> None:
+        """How long there is time for another attempt is asked anew for each, for callers come and go."""
+        told: list[float] = []
+        began = clock()
+
+        async def fetch(
+            *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
+        ) -> Fetched | Failure:
+            for _ in range(3):
+                told.append(deadline() - began)
+                await clock.sleep(3.0)
+            return failing()
+
+        ambient = Ambient(clock=clock, sleep=clock.sleep)
+        source = TokenSource(fetch, asked=ASKED, ambient=ambient, timeout=10.0, longest_wait=60.0)
+        first = asyncio.create_task(name(source.get(began + 5.0)))
+        await clock.advance(1.0)
+        second = asyncio.create_task(name(source.get(began + 50.0)))
+        await clock.advance(4.0)
+        second.cancel()
+        await clock.advance(7.0)
+
+        assert await first == "ServerError"
+        assert told == [10.0, 50.0, 10.0]
+
+    @pytest.mark.parametrize("until", [100.0, FOREVER], ids=["long", "for ever"])
+    async def test_f106_fetch_ends_when_nobody_waits_who_has_the_time(
+        self, clock: FakeClock, endpoint: Endpoint, until: float
+    ) -> None:
+        """Once those who had more time have left, a fetch that comes to nothing is in nobody's way for long."""
+        endpoint.takes = 1e6
+        source = source_of(endpoint, clock, timeout=10.0)
+        patient = [asyncio.create_task(name(source.get(clock() + until))) for _ in range(2)]
+        await clock.advance(35.0)
+        for one in patient:
+            one.cancel()
+        endpoint.takes = 0.0
+        await clock.advance(10.0)
+
+        assert await name(source.get(clock() + 1.0)) == "token-2"
 
     async def test_waiters_are_woken_in_several_turns(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
@@ -515,6 +570,53 @@ class TestNone:
         names = {one for one in outcomes if isinstance(one, str)}
         assert all(isinstance(one, str | asyncio.CancelledError) for one in outcomes)
         assert all(one.startswith("token-") for one in names)
+
+
+class TestAtHand:
+    """A request goes out now: it is given the token that is held, and waits for nothing."""
+
+    async def test_f104_nothing_before_the_first(self, source: TokenSource) -> None:
+        """Where there has been no token yet, there is none."""
+        assert source.at_hand() is None
+
+    async def test_f104_token_at_its_end_goes_out_no_more(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """In the moment of its end a token is good no more."""
+        await source.get(FOREVER)
+        endpoint.failure = failing()
+        first = source.at_hand()
+        await clock.advance(END - 0.001)
+        before = source.at_hand()
+        await clock.advance(0.001)
+
+        assert first is not None
+        assert (before, source.at_hand()) == (first, None)
+
+    async def test_f104_token_in_its_last_part_is_refreshed(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+    ) -> None:
+        """A crowd that came long ago, and stands in line, gets its next token before the old one ends, too."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+
+        old = [source.at_hand() for _ in range(3)]
+        await clock.settle()
+        new = source.at_hand()
+
+        assert [token.access_token for token in (*old, new) if token] == ["token-1"] * 3 + ["token-2"]
+        assert endpoint.background == [False, True]
+
+    async def test_f104_each_is_given_once(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A token that has ended before anyone's turn came goes out once, and not again."""
+        endpoint.life = 1.0
+        source = source_of(endpoint, clock)
+        await source.get(FOREVER)
+        await clock.advance(2.0)
+
+        given = [source.at_hand() for _ in range(2)]
+
+        assert [token and token.access_token for token in given] == ["token-1", None]
 
 
 class TestRefused:
@@ -806,14 +908,6 @@ class TestReplace:
         assert await name(source.replace(refused, clock() + 19.9)) == "RateLimitedError"
         assert endpoint.requests == 2
 
-    async def test_token_at_its_end_is_not_good(self, clock: FakeClock, source: TokenSource, refused: Token) -> None:
-        """In the moment of its end a token is good no more."""
-        await clock.advance(END - 0.001)
-        before = source.is_good(refused)
-        await clock.advance(0.001)
-
-        assert (before, source.is_good(refused)) == (True, False)
-
     async def test_f20_stragglers_share_the_replacement(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
     ) -> None:
@@ -834,6 +928,18 @@ class TestReplace:
         endpoint.failure = failing()
 
         assert await name(source.replace(refused, FOREVER)) == "ServerError"
+
+    async def test_f105_fresh_token_is_replaced_once_it_has_been_of_use(
+        self, source: TokenSource, refused: Token
+    ) -> None:
+        """Whose token was fetched for this very call replaces it only after it has served anyone."""
+        before = await name(source.replace(refused, FOREVER, fresh=True))
+        source.was_of_use(Token("another", LIFE))
+        still = await name(source.replace(refused, FOREVER, fresh=True))
+        source.was_of_use(refused)
+        after = await name(source.replace(refused, FOREVER, fresh=True))
+
+        assert (before, still, after) == ("nothing", "nothing", "token-2")
 
     async def test_f21_no_replacement_for_a_minute_after_one_of_no_use(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource, refused: Token
@@ -1095,3 +1201,64 @@ async def test_log_tells_the_lifetime_only(source: TokenSource, caplog: pytest.L
         await source.get(FOREVER)
 
     assert caplog.record_tuples == [("usergroups", logging.DEBUG, "access token fetched; it lives 18000 s")]
+
+
+class TestEagerTasks:
+    """Tasks that begin at once (`asyncio.eager_task_factory`): a fetch may have landed before anyone waits."""
+
+    @pytest.fixture(autouse=True)
+    async def eager(self) -> None:
+        """Have this test's loop begin its tasks at once."""
+        if sys.version_info < (3, 12):
+            pytest.skip("there are no eager tasks before Python 3.12")
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+    async def test_f85_token_that_is_there_at_once(self, endpoint: Endpoint, source: TokenSource) -> None:
+        """A fetch that never waits serves whoever began it."""
+        assert await name(source.get(FOREVER)) == "token-1"
+        assert await name(source.get(FOREVER)) == "token-1"
+        assert endpoint.requests == 1
+
+    async def test_f85_failure_that_is_there_at_once(self, endpoint: Endpoint, source: TokenSource) -> None:
+        """So does one that fails, and the next one is another."""
+        endpoint.failure = failing()
+
+        assert await name(source.get(FOREVER)) == "ServerError"
+        endpoint.failure = None
+        assert await name(source.get(FOREVER)) == "token-2"
+
+    async def test_f85_token_of_the_store(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """A token that lies in the store is taken from there, without a request."""
+        shelf = Shelf(clock)
+        await shelf.save(Token("kept", 1000.0))
+        source = source_of(endpoint, clock, store=shelf)
+
+        given = await asyncio.gather(*(name(source.get(FOREVER)) for _ in range(10)))
+
+        assert given == ["kept"] * 10
+        assert endpoint.requests == 0
+
+    async def test_f85_refresh_and_replacement(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """A background refresh delays nobody, and a refused token is replaced, as with other tasks."""
+        await source.get(FOREVER)
+        await clock.advance(LAST_PART)
+        during = await source.get(FOREVER)
+        after = await source.get(FOREVER)
+        assert isinstance(during, Grant)
+        assert isinstance(after, Grant)
+
+        assert (during.token.access_token, after.token.access_token) == ("token-1", "token-2")
+        assert await name(source.replace(after.token, FOREVER)) == "token-3"
+        assert endpoint.background == [False, True, False]
+
+    async def test_f85_crowd_shares_one_fetch(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
+        """Where the fetch takes its time, all wait for it, and those who leave take it from nobody."""
+        endpoint.takes = 0.05
+        waiting = [asyncio.create_task(name(source.get(FOREVER))) for _ in range(500)]
+
+        for one in waiting[::2]:
+            one.cancel()
+        await clock.advance(0.05)
+
+        assert {await one for one in waiting[1::2]} == {"token-1"}
+        assert endpoint.requests == 1

@@ -254,9 +254,7 @@ async def test_f39_waits_are_spread(server: FaultServer, provider: Provider, clo
     assert 0 <= min(clock.slept) < 1 < 7 < max(clock.slept) <= 8
 
 
-@pytest.mark.parametrize(
-    "status", [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 501, 505, 507, 511]
-)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 501, 505, 507, 511])
 async def test_f39_other_failure_is_final(
     server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch, status: int
 ) -> None:
