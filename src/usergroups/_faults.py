@@ -22,6 +22,12 @@ _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # of OpenSSL's codes, X509_V_ERR_
 _E = TypeVar("_E", bound=BaseException)
 
 
+class StaleError(httpx.ReadError):
+    """
+    What a transport of ours says where a connection had been idle, and was closed before a byte of an answer.
+    """
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """
@@ -49,6 +55,7 @@ _TABLE: tuple[tuple[type[Exception], Fault], ...] = (
     (httpx.TimeoutException, Fault(reason="it took too long", timed_out=True)),
     (httpx.ProxyError, Fault(reason="the proxy refused")),
     (httpx.ConnectError, Fault(reason="no connection could be made")),
+    (StaleError, Fault(reason="the connection was lost", disconnected=True, stale=True)),
     (httpx.NetworkError, Fault(reason="the connection was lost", disconnected=True)),
     (httpx.LocalProtocolError, Fault(reason="the request is not valid HTTP", retryable=False)),
     (httpx.ProtocolError, Fault(reason="the answer is not valid HTTP, or was cut off")),

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # public in CPython; typeshed has it for one platform only
     getproxies,
     getproxies_environment,
@@ -84,6 +84,7 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
             return None
         proxy = None
         with suppress(ValueError, httpx.InvalidURL):
+            unquote(address, errors="strict")  # a password goes out in UTF-8
             proxy = httpx.Proxy(address if "://" in address else f"http://{address.removeprefix('//')}")
         if proxy is None or not host_of(proxy.url.netloc.decode("ascii")):
             raise ConfigurationError(

@@ -1,19 +1,25 @@
 """Another transport than the usual one: aiohttp's, which takes less of the event loop's time."""
 
 import asyncio
+import selectors
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
 
 import httpx
 
 from . import _settings
 from ._connections import KEPT_ALIVE
+from ._faults import StaleError
 from ._transports import environment_proxies, tls_context
 from .errors import ConfigurationError
 
 try:
     import aiohttp
+    from aiohttp.client_proto import ResponseHandler
     from yarl import URL
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -25,6 +31,21 @@ __all__ = ["aiohttp_transport"]
 
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
 _LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
+_FACTORY = "_factory"  # where a connector of aiohttp has what it makes the protocols of its connections with
+_Poll = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class DisconnectedError(aiohttp.ClientConnectionError):
+    """
+    The server closed the connection; *stale* if it had been idle, and closed before a byte of an answer.
+
+    aiohttp takes it for none of the errors over which it sends a request again by itself.
+    """
+
+    def __init__(self, *, stale: bool) -> None:
+        super().__init__()
+        self.stale = stale
+
 
 # The first row that fits is taken.
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -33,7 +54,7 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
     (aiohttp.ClientHttpProxyError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ServerDisconnectedError, httpx.ReadError),
+    (DisconnectedError, httpx.ReadError),
     (aiohttp.ClientOSError, httpx.ReadError),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
@@ -52,35 +73,43 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
 
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
-    if verify is not None:
+    if verify is not None and not _is_context(verify):
         _settings.instance("verify", verify, ssl.SSLContext)
     choose = environment_proxies()
-    _usable(choose("https://"))  # no host, so that none is excepted, unless all are
+    for scheme in ("https", "http"):
+        _address(choose(f"{scheme}://"))  # no host, so that none is excepted, unless all are
     return _AiohttpTransport(verify or tls_context(), choose)
-
-
-def _usable(proxy: httpx.Proxy | None) -> httpx.Proxy | None:
-    if proxy is None or proxy.url.scheme in ("http", "https"):
-        return proxy
-    raise ConfigurationError("the proxy of the environment cannot be used: aiohttp knows http and https proxies only")
 
 
 def _address(proxy: httpx.Proxy | None) -> URL | None:
     """
-    Give the URL of *proxy* with its user and password, which aiohttp takes from there.
+    Return the URL of *proxy*, as aiohttp takes it.
     """
-    if proxy is None or proxy.auth is None:
-        return None if proxy is None else URL(str(proxy.url))
-    return URL(str(proxy.url)).with_user(proxy.auth[0]).with_password(proxy.auth[1])
+    if proxy is None:
+        return None
+    if proxy.url.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            "the proxy of the environment cannot be used: aiohttp knows http and https proxies only"
+        )
+    return URL(str(proxy.url))
+
+
+def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
+    """
+    Return the header that tells *proxy* who asks (RFC 7617), in UTF-8, if it is to be told.
+    """
+    if proxy is None or proxy.raw_auth is None:
+        return []
+    return [("Proxy-Authorization", f"Basic {b64encode(b':'.join(proxy.raw_auth)).decode('ascii')}")]
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
     cancel_safe = True  # an exchange may be cancelled at any moment and takes no connection along
 
     def __init__(self, context: ssl.SSLContext, choose_proxy: Callable[[str], httpx.Proxy | None]) -> None:
-        self._context = context
+        self._context = _Context.of(context)
         self._choose_proxy = choose_proxy
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}  # each touch is one step: threads share it
         self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}  # whose repr hides the password
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -89,17 +118,21 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         """
         timeout = request.extensions.get("timeout", {})
         body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
+        proxy = self._proxy(request.url)
+        in_tunnel = request.url.scheme == "https"  # the proxy is told by itself then, and never sees the request
         with _as_httpx():
-            response = await self._session().request(
+            response = await (await self._session()).request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
+                + ([] if in_tunnel else _credentials(proxy)),
                 data=body or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
                 ),
-                proxy=_address(self._proxy(request.url)),
+                proxy=_address(proxy),
+                proxy_headers=_credentials(proxy) if in_tunnel else None,
             )
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
@@ -109,31 +142,192 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         """
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
-            await session.close()
+            await session.aclose()
 
-    def _session(self) -> aiohttp.ClientSession:
+    async def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            self._sessions = {other: kept for other, kept in self._sessions.items() if not other.is_closed()}
-            session = self._sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    ssl=self._context,
-                    limit=0,  # the client's gate is the limit
-                    keepalive_timeout=KEPT_ALIVE,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                max_field_size=_LARGEST_HEADER,
-                max_line_size=_LARGEST_HEADER,
-            )
-        return session
+            for other in list(self._sessions):
+                if other.is_closed():
+                    self._sessions.pop(other, None)
+            session = self._sessions[loop] = await _Session.begin(self._context)
+        return session.client
 
     def _proxy(self, url: httpx.URL) -> httpx.Proxy | None:
         origin = url.scheme, url.netloc
         if origin not in self._proxies:
-            self._proxies[origin] = _usable(self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}"))
+            self._proxies[origin] = self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}")
         return self._proxies[origin]
+
+
+class _Session:
+    """
+    A session of aiohttp that ends with its loop, if it is not closed before.
+
+    A loop closes the asynchronous generators that were begun in it as it ends; one of them closes the session.
+    """
+
+    def __init__(self, client: aiohttp.ClientSession, ending: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
+        self.client = client
+        self._ending = ending
+
+    @classmethod
+    async def begin(cls, context: ssl.SSLContext) -> "_Session":
+        """
+        Make one in the running loop, without giving way to anything else there.
+        """
+        ending = _session(context)
+        return cls(await anext(ending), ending)
+
+    async def aclose(self) -> None:
+        """
+        Close it now.
+        """
+        await self._ending.aclose()
+
+
+async def _session(context: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    session = aiohttp.ClientSession(
+        connector=_connector(context),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_field_size=_LARGEST_HEADER,
+        max_line_size=_LARGEST_HEADER,
+    )
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def _connector(context: ssl.SSLContext) -> aiohttp.TCPConnector:
+    """
+    Make a connector with connections of ours; where aiohttp cannot be given them, it uses none of its own twice.
+    """
+    make = partial(aiohttp.TCPConnector, ssl=context, limit=0)  # the client's gate is the limit
+    connector = make(keepalive_timeout=KEPT_ALIVE)
+    usual = getattr(connector, _FACTORY, None)
+    if not isinstance(usual, partial) or usual.func is not ResponseHandler:
+        return make(force_close=True)
+    setattr(connector, _FACTORY, partial(_Connection, *usual.args, **usual.keywords))
+    return connector
+
+
+class _Connection(ResponseHandler):
+    """
+    A connection as aiohttp has it, that is not used again once the server has said more than it was asked for.
+
+    Of what arrives while an answer is awaited, the last byte is read by itself: if the answer is complete
+    without it, there is more. aiohttp does not look, and what comes later it takes for the next answer.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.__requests = 0
+        self.__silent = True  # since the last of them
+        self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its answer, None until that begins
+
+    def set_response_params(self, **params: Any) -> None:
+        """
+        Begin to wait for an answer: a request is about to be sent.
+        """
+        self.__requests += 1
+        self.__silent = True
+        self.__body = None
+        super().set_response_params(**params)
+
+    def is_connected(self) -> bool:
+        """
+        Return whether another request may be sent, when none is under way: the socket is open, and silent.
+        """
+        return super().is_connected() and not _is_readable(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Take what has arrived; nothing, where aiohttp goes on with what it has put aside.
+        """
+        if not data:
+            awaited = self.__awaits()
+            super().data_received(data)
+            if awaited and not self.__awaits():  # and whether there was more, nobody can tell
+                self.__retire()
+            return
+        self.__silent = False
+        if len(data) > 1 and self.__awaits():
+            super().data_received(data[:-1])
+        if not self.__awaits():
+            self.__retire()
+        elif self.exception() is None:
+            super().data_received(data[-1:])
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """
+        Take the headers of an answer, and its body, which may be still to come.
+        """
+        message, body = data
+        if self.__body is None and not 100 <= message.code < 200:
+            self.__body = body
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
+        """
+        Take note of what ends the waiting for an answer.
+        """
+        if isinstance(exc, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+            lost = DisconnectedError(stale=self.__requests > 1 and self.__silent)
+            lost.__cause__ = exc
+            exc = lost
+        super().set_exception(exc, *args, **kwargs)
+
+    def __awaits(self) -> bool:
+        return self.__body is None or not self.__body.is_eof()
+
+    def __retire(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.close()
+
+
+def _is_readable(transport: asyncio.BaseTransport | None) -> bool:
+    """
+    Return whether the socket of *transport* holds something, its end if nothing else.
+    """
+    with _Poll() as poll:
+        poll.register(cast(asyncio.BaseTransport, transport).get_extra_info("socket"), selectors.EVENT_READ)
+        return bool(poll.select(0))
+
+
+def _is_context(value: object) -> bool:
+    """
+    Return whether *value* does what asyncio needs of a TLS context.
+    """
+    return not isinstance(value, type) and callable(getattr(value, "wrap_bio", None))
+
+
+class _Context:
+    """
+    A TLS context that passes for an `ssl.SSLContext`, whatever class goes by that name when it is asked.
+
+    One that was made before truststore replaced the class does not: aiohttp would then verify nothing.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    @classmethod
+    def of(cls, context: ssl.SSLContext) -> ssl.SSLContext:
+        """
+        Return *context* in such a one.
+        """
+        return cast(ssl.SSLContext, cls(context))
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is not to be set
+        return ssl.SSLContext
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -184,5 +378,7 @@ def _as_httpx() -> Generator[None, None, None]:
     try:
         yield
     except aiohttp.ClientError as error:
+        if isinstance(error, DisconnectedError) and error.stale:
+            raise StaleError(type(error).__name__) from error
         kind = next((kind for theirs, kind in _ERRORS if isinstance(error, theirs)), httpx.TransportError)
         raise kind(type(error).__name__) from error

@@ -1,9 +1,11 @@
 """The transport that a client makes for itself: proxies and certificates as the environment says."""
 
+import asyncio
 import os
 import ssl
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from rig.canary import sweep_exception
 from usergroups import ConfigurationError, M3terClient, SmartPMClient
 from usergroups._network import Backend
 from usergroups._transports import connector, environment_proxies, tls_context
-from usergroups.transports import aiohttp_transport
+from usergroups.transports import _Connection, _Context, aiohttp_transport
 
 URL = "https://api.m3ter.com"
 
@@ -31,6 +33,25 @@ def proxy_of(base_url: str = URL) -> str | None:
     """Give the URL of the proxy that the environment has for *base_url*."""
     proxy = environment_proxies()(base_url)
     return None if proxy is None else str(proxy.url)
+
+
+ADDRESSES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30) | st.from_regex(
+    r"(https?://)?([a:@]{0,4})[a0.:\[\]%-]{0,9}(:[0-9]{0,6})?(/.{0,3})?", fullmatch=True
+)
+
+
+class Pipe(asyncio.Transport):
+    """A transport without a socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closing = False
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._closing = True
 
 
 class TestAiohttp:
@@ -65,19 +86,66 @@ class TestAiohttp:
 
         assert isinstance(aiohttp_transport(), httpx.AsyncBaseTransport)
 
-    async def test_f79_proxy_for_http_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A proxy for http, which only a client of this machine needs, is refused when a request would go to it."""
-        monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    @pytest.mark.parametrize("address", ["socks5://user:canary@p", "http://user:canary@p:port", "http://u:canary%E9@p"])
+    def test_f100_proxy_for_http_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+        """A proxy for http, which only a client of this machine needs, is refused when the transport is made, too."""
+        monkeypatch.setenv("HTTP_PROXY", address)
 
-        async with aiohttp_transport() as transport:
-            with pytest.raises(ConfigurationError, match="aiohttp knows http and https proxies only"):
-                await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:1"))
+        with pytest.raises(ConfigurationError, match="the proxy of the environment cannot be used") as caught:
+            aiohttp_transport()
 
-    @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem"])
+        assert sweep_exception(caught.value) == []
+
+    @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem", ssl.SSLContext])
     def test_f79_verify_that_is_no_context(self, verify: Any) -> None:
         """Certificates are given as a TLS context, and as nothing else."""
         with pytest.raises(ConfigurationError, match=r"^verify must be of type SSLContext, not"):
             aiohttp_transport(verify=verify)
+
+    def test_f103_context_passes_for_whatever_class_has_the_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A context stays one, and can be asked all that it could be asked, where another class takes the name."""
+        context = _Context.of(tls_context())
+        assert isinstance(context, ssl.SSLContext)
+
+        monkeypatch.setattr(ssl, "SSLContext", type("Another", (ssl.SSLContext,), {}))
+
+        assert isinstance(context, ssl.SSLContext)
+        assert context.check_hostname is True
+
+    async def test_f83_what_comes_before_the_first_request_closes_the_connection(self) -> None:
+        """A server that speaks first is not listened to: what it said would answer the first request."""
+        transport = Pipe()
+        connection = _Connection(asyncio.get_running_loop())
+        connection.connection_made(transport)
+
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        connection.set_response_params()
+
+        assert transport.is_closing()
+        assert connection.should_close
+        assert len(connection) == 0
+
+    async def test_f83_what_comes_once_the_connection_is_closed_is_dropped(self) -> None:
+        """Where aiohttp has closed the connection already, over `Connection: close` perhaps, nothing is left to do."""
+        transport = Pipe()
+        connection = _Connection(asyncio.get_running_loop())
+        connection.connection_made(transport)
+        connection.close()
+
+        connection.data_received(b"H")
+
+        assert transport.is_closing()
+        assert connection.should_close
+
+    @unhurried
+    @given(ADDRESSES)
+    def test_f100_anything(self, address: str) -> None:
+        """Whatever the environment holds for either scheme, it is a proxy for aiohttp, none at all, or refused."""
+        for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                monkeypatch.setenv(name, address.replace("\0", ""))
+                with suppress(ConfigurationError):
+                    assert isinstance(aiohttp_transport(), httpx.AsyncBaseTransport)
 
     async def test_f74_password_of_the_proxy_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A transport that has been used shows the proxy's password nowhere."""
@@ -227,10 +295,7 @@ class TestProxy:
         assert sweep_exception(caught.value) == []
 
     @unhurried
-    @given(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
-        | st.from_regex(r"(https?://)?([a:@]{0,4})[a0.:\[\]%-]{0,9}(:[0-9]{0,6})?(/.{0,3})?", fullmatch=True)
-    )
+    @given(ADDRESSES)
     @example("http://\u3002")
     @example("http://xn--/")
     @example("http://" + "a" * 64)
