@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Collection, Generator, Iterable
+from functools import partial
 from reprlib import Repr
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 import attrs
 
 from . import _settings
+from ._tasks import end
 from .errors import ConfigurationError, UserGroupsError
 
 _REPR = Repr()
@@ -42,6 +44,9 @@ def sweep(
     At most *concurrency* keys are pulled beyond the outcomes taken. With "yield" a
     `UserGroupsError` becomes an outcome; every other error, and any under "raise", ends the sweep:
     the other calls are cancelled first, and a note on the error names the key.
+
+    One task runs *keys* from first to last. Where they are a generator, it is closed when the sweep
+    ends. A call that ends by a cancel of its own is a `UserGroupsError`.
     """
     concurrency = _settings.count("concurrency", concurrency)
     yields = _yields(on_error)
@@ -65,35 +70,30 @@ async def _sweep(
     concurrency: int,
     yields: bool,
 ) -> AsyncGenerator[Outcome[K, T], None]:
-    source = _each(keys)
     news = asyncio.Event()
+    source = _Source(keys, news)
     calls: dict[asyncio.Task[T], K] = {}  # begun, and their outcomes not yet taken
     ended: deque[asyncio.Task[T]] = deque()
-    pulling: asyncio.Task[tuple[K] | None] | None = None
-    more = True
-
-    async def pull() -> tuple[K] | None:
-        return await anext(source, None)
+    asked = False
 
     async def made(key: K) -> T:
         return await call(key)
 
-    def end(task: asyncio.Task[T]) -> None:
+    def end_of(task: asyncio.Task[T]) -> None:
         ended.append(task)
         news.set()
 
     try:
-        while more or calls:
-            if more and pulling is None and len(calls) < concurrency:
-                pulling = asyncio.create_task(pull())
-                pulling.add_done_callback(lambda _: news.set())
-            if pulling is not None and pulling.done():
-                pulled, pulling = pulling.result(), None
-                more = pulled is not None
-                if pulled is not None:
-                    task = asyncio.create_task(made(*pulled))
-                    calls[task] = pulled[0]
-                    task.add_done_callback(end)
+        while not source.is_dry() or calls:
+            if not asked and len(calls) < concurrency:
+                source.asked.set()
+                asked = True
+            if source.pulled:
+                key = source.pulled.popleft()
+                asked = False
+                task = asyncio.create_task(made(key))
+                calls[task] = key
+                task.add_done_callback(end_of)
             elif ended:
                 task = ended.popleft()
                 yield _outcome(calls.pop(task), task, yields)
@@ -101,23 +101,95 @@ async def _sweep(
                 news.clear()
                 await news.wait()
     finally:
-        left: list[asyncio.Task[Any]] = [*calls, *([pulling] if pulling else [])]
-        for one in left:
-            one.cancel()
+        await source.leave(calls)
+
+
+class _Source(Generic[K]):
+    """
+    The keys of a sweep, pulled by one task from their first step to their last, closing included.
+
+    Scopes around a `yield` (`asyncio.timeout`, anyio's) and tokens of context variables belong to a task. One key is
+    pulled each time that `asked` is set, and *news* is set when it is there, or when no more will come.
+    """
+
+    def __init__(self, keys: Iterable[K] | AsyncIterable[K], news: asyncio.Event) -> None:
+        self.asked = asyncio.Event()
+        self.pulled: deque[K] = deque()
+        self._news = news
+        self._left = False
+        self._task = asyncio.create_task(self._run(keys))
+        self._task.add_done_callback(lambda _: news.set())
+
+    def is_dry(self) -> bool:
+        """
+        Return whether no more keys will come. Raises what the source raised.
+        """
+        if self.pulled or not self._task.done():
+            return False
+        if self._task.cancelled():
+            raise UserGroupsError("the sweep's keys ended with a cancel that is not the sweep's")
+        self._task.result()
+        return True
+
+    async def leave(self, calls: Collection[asyncio.Future[T]]) -> None:
+        """
+        Close the keys and end *calls*. Raises what closing raised.
+        """
+        self._left = True
+        has_ended = self._task.done()
+        await end(calls, closing=[self._task])
+        if not has_ended and not self._task.cancelled():
+            self._task.result()
+
+    async def _run(self, keys: Iterable[K] | AsyncIterable[K]) -> None:
+        iterator = aiter(keys) if isinstance(keys, AsyncIterable) else _each(keys)
+        generator = cast("AsyncGenerator[K, None] | None", iterator if isinstance(iterator, AsyncGenerator) else None)
         try:
-            await asyncio.gather(*left, return_exceptions=True)
+            while True:
+                step = iterator.__anext__
+                try:
+                    await self.asked.wait()
+                except asyncio.CancelledError as cancel:
+                    if generator is None:
+                        raise
+                    step = partial(generator.athrow, cancel)  # the sweep's own, or that of a scope around a `yield`
+                self.asked.clear()
+                try:
+                    self.pulled.append(await step())
+                except StopAsyncIteration:
+                    return
+                self._news.set()
+                if self._left:  # and it went on over the cancel
+                    return
         finally:
-            await source.aclose()
+            if generator is not None:
+                await generator.aclose()
+
+
+async def _each(keys: Iterable[K]) -> AsyncGenerator[K, None]:
+    iterator = iter(keys)
+    try:
+        for key in iterator:
+            yield key
+    finally:
+        if isinstance(iterator, Generator):
+            iterator.close()
 
 
 def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
     try:
-        return Outcome(key, value=task.result())
+        return Outcome(key, value=_result(key, task))
     except BaseException as error:
         if yields and isinstance(error, UserGroupsError):
             return Outcome(key, error=error)
         error.add_note(f"in the sweep, at the key {_shown(key)}")
         raise
+
+
+def _result(key: object, task: asyncio.Task[T]) -> T:
+    if task.cancelled():  # its `CancelledError` would look like a cancel of whoever reads the sweep
+        raise UserGroupsError(f"the call for {_shown(key)} ended with a cancel that is not the sweep's")
+    return task.result()
 
 
 def _shown(key: object) -> str:
@@ -128,20 +200,3 @@ def _shown(key: object) -> str:
         return _REPR.repr(key)
     except Exception:  # noqa: BLE001  # an int may be too long for one, and reprlib knows classes by their names alone
         return f"<{type(key).__name__}>"
-
-
-async def _each(keys: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[tuple[K], None]:
-    """
-    Give each key in a tuple of its own, for it may be anything; close an iterator that was opened here.
-    """
-    if not isinstance(keys, AsyncIterable):
-        for key in keys:
-            yield (key,)
-        return
-    later = aiter(keys)
-    try:
-        async for key in later:
-            yield (key,)
-    finally:
-        if later is not keys and isinstance(later, AsyncGenerator):
-            await later.aclose()

@@ -2,13 +2,17 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import aclosing, suppress
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing, suppress
+from contextvars import ContextVar
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rig.cancel import explore
 from rig.clock import FakeClock
 from usergroups import (
     AsyncPager,
@@ -106,6 +110,9 @@ def others() -> set["asyncio.Task[object]"]:
     """Give the tasks that there are beside this one."""
     return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
+
+VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="nothing")
+Scope = Callable[[], AbstractAsyncContextManager[object]]
 
 kinds = pytest.mark.parametrize("kind", [Keys, LaterKeys], ids=["iterable", "async iterable"])
 
@@ -350,16 +357,68 @@ class TestErrors:
 
         assert [str(outcome.error) for outcome in outcomes] == ["user_id must not be blank"]
 
-    async def test_call_that_cancels_itself(self) -> None:
-        """A call that ends by a cancel of its own ends the sweep, and the note names the key."""
+    @pytest.mark.parametrize("on_error", ["raise", "yield"])
+    async def test_f96_call_that_is_cancelled_by_itself_is_an_error(self, on_error: str) -> None:
+        """A call that ends by a cancel of its own is an error that names the key; under "yield" the sweep goes on."""
 
-        async def call(key: int) -> int:
+        async def call(key: str) -> str:
+            if key == "grace":
+                raise asyncio.CancelledError
+            return key
+
+        outcomes: list[Outcome[str, str]] = []
+        error: BaseException | None = None
+        async with asyncio.timeout(60), asyncio.TaskGroup():  # which take the cancels that are theirs
+            try:
+                async for outcome in sweep(call, ["ada", "grace", "linus"], on_error=on_error):  # type: ignore[call-overload]
+                    outcomes.append(outcome)  # noqa: PERF401  # an error must not take the outcomes along
+            except UserGroupsError as caught:
+                error = caught
+
+        said = "the call for 'grace' ended with a cancel that is not the sweep's"
+        if on_error == "raise":
+            assert error is not None
+            assert str(error) == said
+            assert error.__notes__ == ["in the sweep, at the key 'grace'"]
+            assert (error.__cause__, error.__context__) == (None, None)
+        else:
+            assert {outcome.key: str(outcome.error or "") for outcome in outcomes} == {
+                "ada": "",
+                "grace": said,
+                "linus": "",
+            }
+
+    async def test_f96_call_that_somebody_cancels_is_an_error(self, clock: FakeClock) -> None:
+        """Whoever cancels the task of a call does not end the sweep as if it were done."""
+        calls = Calls()
+        outcomes = sweep(calls, range(2), on_error="yield")
+        first = asyncio.ensure_future(anext(outcomes))
+        await clock.settle()
+        tasks = [task for task in others() if "made" in repr(task)]
+
+        tasks[0].cancel()
+        await clock.settle()
+        given = [await first]
+        calls.end(1 - given[0].key)
+        given += [outcome async for outcome in outcomes]
+
+        assert sorted(outcome.key for outcome in given) == [0, 1]
+        assert sorted(outcome.error is None for outcome in given) == [False, True]
+
+    async def test_f96_keys_that_are_cancelled_by_themselves_are_an_error(self) -> None:
+        """A source of keys that ends by a cancel of its own has not come to its end."""
+
+        async def keys() -> AsyncIterator[int]:
+            yield 1
             raise asyncio.CancelledError
 
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await anext(sweep(call, [1], on_error="yield"))
+        async with aclosing(sweep(double, keys())) as outcomes:
+            with pytest.raises(
+                UserGroupsError, match=r"^the sweep's keys ended with a cancel that is not the sweep's$"
+            ):
+                [outcome async for outcome in outcomes]
 
-        assert caught.value.__notes__ == ["in the sweep, at the key 1"]
+        assert not others()
 
     async def test_errors_that_came_too_late_are_quiet(self, clock: FakeClock) -> None:
         """Of several calls that fail at once, the first one's error is raised and nobody complains of the others."""
@@ -496,18 +555,30 @@ class TestLeaving:
         assert keys.closed
         assert not others()
 
-    async def test_generator_of_the_callers_own_is_not_closed(self) -> None:
-        """Keys that are an iterator already belong to the caller, who may go on with them."""
+    @pytest.mark.parametrize("later", [False, True], ids=["generator", "async generator"])
+    async def test_f96_generator_is_closed(self, later: bool) -> None:
+        """Whoever leaves a sweep early leaves its keys closed: nobody but its own task can close them rightly."""
+        closed: list[object] = []
 
-        async def some() -> AsyncIterator[int]:
-            for key in range(5):
-                yield key
+        def keys() -> Iterator[int]:
+            try:
+                yield from range(5)
+            finally:
+                closed.append(asyncio.current_task())
 
-        keys = some()
-        async with aclosing(sweep(double, keys, concurrency=1)) as outcomes:
+        async def later_keys() -> AsyncIterator[int]:
+            with closing(keys()) as some:
+                for key in some:
+                    yield key
+
+        source = later_keys() if later else keys()
+        async with aclosing(sweep(double, source, concurrency=1)) as outcomes:
             await anext(outcomes)
+            pulling = others()
 
-        assert [key async for key in keys] == [1, 2, 3, 4]
+        assert closed
+        assert set(closed) == pulling
+        assert not others()
 
     async def test_iterator_that_cannot_be_closed(self) -> None:
         """Async keys need not be a generator."""
@@ -534,6 +605,426 @@ class TestLeaving:
         await asyncio.sleep(0)
 
         assert keys.pulled == 0
+
+
+@asynccontextmanager
+async def context_variable() -> AsyncIterator[None]:
+    """Set a context variable, and set it back: only possible in one task."""
+    token = VARIABLE.set("in the source")
+    try:
+        yield
+    finally:
+        VARIABLE.reset(token)
+
+
+@asynccontextmanager
+async def anyio_scope(seconds: float = 60) -> AsyncIterator[None]:
+    """Be in a scope of anyio's, which one task must enter and leave."""
+    with anyio.fail_after(seconds):
+        yield
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[None]:
+    """Have tasks in the background, which one task must begin and await."""
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(asyncio.Event().wait())
+        try:
+            yield
+        finally:
+            waiting.cancel()
+
+
+scopes = pytest.mark.parametrize(
+    "scope",
+    [context_variable, anyio_scope, task_group, lambda: asyncio.timeout(60)],
+    ids=["context variable", "anyio.fail_after", "asyncio.TaskGroup", "asyncio.timeout"],
+)
+
+deadlines = pytest.mark.parametrize(
+    "deadline", [asyncio.timeout, anyio_scope], ids=["asyncio.timeout", "anyio.fail_after"]
+)
+
+
+class TestScopes:
+    """One task runs a source of keys, from its first step to its last."""
+
+    @scopes
+    async def test_f96_source_with_a_scope_around_its_keys(self, scope: Scope) -> None:
+        """A source may hold what belongs to a task, from its first key to its end."""
+        tasks: list[object] = []
+
+        async def keys() -> AsyncIterator[int]:
+            async with scope():
+                for key in range(40):
+                    tasks.append(asyncio.current_task())
+                    await asyncio.sleep(0)
+                    yield key
+            tasks.append(asyncio.current_task())
+
+        outcomes = [outcome async for outcome in sweep(double, keys(), concurrency=3)]
+
+        assert sorted(outcome.key for outcome in outcomes) == [*range(40)]
+        assert len(set(tasks)) == 1
+
+    @scopes
+    @pytest.mark.parametrize("leaves", ["break", "error", "cancel"])
+    async def test_f96_leaving_a_source_with_a_scope(self, clock: FakeClock, scope: Scope, leaves: str) -> None:
+        """However a sweep is left, what its source holds is given back by the task that took it."""
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        tasks: list[object] = []
+
+        async def keys() -> AsyncIterator[int]:
+            tasks.append(asyncio.current_task())
+            try:
+                async with scope():
+                    for key in range(40):
+                        yield key
+            finally:
+                tasks.append(asyncio.current_task())
+
+        async def leave() -> None:
+            if leaves == "error":
+                raise LookupError
+            if leaves == "cancel":
+                await asyncio.Event().wait()
+
+        async def read() -> None:
+            async with aclosing(sweep(double, keys(), concurrency=3)) as outcomes:
+                async for outcome in outcomes:
+                    if outcome.key == 10:
+                        break
+                await leave()
+
+        reader = asyncio.create_task(read())
+        await clock.settle()
+        reader.cancel()
+        await asyncio.wait([reader])
+        gc.collect()
+
+        if leaves == "cancel":
+            assert reader.cancelled()
+        else:
+            assert type(reader.exception()) is (LookupError if leaves == "error" else type(None))
+        assert len(tasks) == 2
+        assert len(set(tasks)) == 1
+        assert not others()
+        assert complaints == []
+
+    @deadlines
+    @pytest.mark.parametrize("slow", ["keys", "reader"])
+    async def test_f96_time_of_the_source_runs_out(
+        self, clock: FakeClock, deadline: Callable[[float], AbstractAsyncContextManager[object]], slow: str
+    ) -> None:
+        """A source whose own time runs out ends the sweep with its error, also if it is the reader who takes long."""
+
+        async def keys() -> AsyncIterator[int]:
+            async with deadline(5.0):
+                for key in range(40):
+                    if slow == "keys" and key == 3:
+                        await asyncio.Event().wait()
+                    yield key
+
+        async def read() -> list[int]:
+            taken = []
+            async for outcome in sweep(double, keys(), concurrency=3):
+                taken.append(outcome.key)
+                if slow == "reader" and outcome.key == 3:
+                    await asyncio.sleep(10.0)
+            return taken
+
+        reader = asyncio.create_task(read())
+        await clock.advance(20.0)
+
+        assert type(reader.exception()) is TimeoutError
+        assert not others()
+
+    async def test_f96_source_that_goes_on_after_its_time(self, clock: FakeClock) -> None:
+        """A source that takes the end of its time for the end of a part of its keys goes on with the rest."""
+
+        async def keys() -> AsyncIterator[int]:
+            with anyio.move_on_after(5.0):
+                for key in range(40):
+                    yield key
+            yield 100
+
+        async def read() -> list[int]:
+            taken = []
+            async for outcome in sweep(double, keys(), concurrency=1):
+                taken.append(outcome.key)
+                if outcome.key == 3:
+                    await asyncio.sleep(10.0)
+            return taken
+
+        reader = asyncio.create_task(read())
+        await clock.advance(20.0)
+
+        assert await reader == [0, 1, 2, 3, 100]
+
+    async def test_f96_calls_do_not_see_what_the_source_sets(self) -> None:
+        """What a source sets in its context is no matter of the calls, which have the reader's."""
+        seen: set[str] = set()
+
+        async def call(key: int) -> None:
+            seen.add(VARIABLE.get())
+
+        async def keys() -> AsyncIterator[int]:
+            async with context_variable():
+                for key in range(5):
+                    yield key
+
+        VARIABLE.set("of the reader")
+        async for _ in sweep(call, keys()):
+            pass
+
+        assert seen == {"of the reader"}
+
+    async def test_error_in_closing_the_keys_is_raised(self, clock: FakeClock) -> None:
+        """A source that fails as it is closed is not passed over in silence."""
+
+        async def keys() -> AsyncIterator[int]:
+            try:
+                for key in range(5):
+                    yield key
+            finally:
+                raise LookupError("cannot close")
+
+        outcomes = sweep(double, keys(), concurrency=1)
+        await anext(outcomes)
+
+        with pytest.raises(LookupError, match="cannot close"):
+            await outcomes.aclose()
+
+    async def test_source_that_goes_on_over_the_cancel_is_closed(self, clock: FakeClock) -> None:
+        """A source that takes no notice of being cancelled is closed at its next key."""
+        closed: list[str] = []
+
+        async def keys() -> AsyncIterator[int]:
+            try:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                yield 1
+            finally:
+                closed.append("keys")
+
+        first = asyncio.ensure_future(anext(sweep(double, keys())))
+        await clock.settle()
+        first.cancel()
+        await asyncio.wait([first])
+
+        assert first.cancelled()
+        assert closed == ["keys"]
+        assert not others()
+
+
+class Slow:
+    """The keys 0 to 5, of a source that needs a moment for each, and to end when it is left before its end."""
+
+    def __init__(self, turns: int = 5) -> None:
+        self.turns = turns
+        self.begun = 0
+        self.closed = 0
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        """Give the keys."""
+        self.begun += 1
+        try:
+            for key in range(6):
+                await asyncio.sleep(0)
+                yield key
+        except BaseException:
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
+            raise
+        finally:
+            self.closed += 1
+
+
+class TestCancelledAgain:
+    """A reader that is cancelled again while the sweep is cleaning up."""
+
+    @pytest.mark.parametrize("times", [1, 2, 3, 100], ids=["once", "twice", "thrice", "again and again"])
+    async def test_f86_at_every_step(self, times: int) -> None:
+        """Whenever, and however often, a reader is cancelled, it leaves no task, and its keys closed."""
+        keys = Slow()
+        cuts = 0
+
+        async def call(key: int) -> int:
+            for _ in range(key % 3):
+                await asyncio.sleep(0)
+            return key
+
+        async def read() -> int:
+            return len([outcome async for outcome in sweep(call, keys, concurrency=2)])
+
+        async for cut in explore(read, times=times):
+            assert isinstance(cut.error, asyncio.CancelledError) if cut.cancelled else cut.value == 6
+            assert keys.closed == keys.begun, cut.k
+            assert not others(), cut.k
+            cuts += 1
+
+        assert cuts > 20
+
+    @pytest.mark.parametrize("waits", ["keys", "call", "room"])
+    async def test_f86_scope_of_anyio(self, clock: FakeClock, waits: str) -> None:
+        """A scope of anyio's, which cancels in every turn until all have left, finds no task, and the keys closed."""
+        source = Slow(turns=30)
+        cleaned: list[int] = []
+
+        async def keys() -> AsyncIterator[int]:
+            async with aclosing(aiter(source)) as some:
+                async for key in some:
+                    yield key
+                    if waits == "keys" and key == 1:
+                        await asyncio.Event().wait()
+
+        async def call(key: int) -> int:
+            if waits == "call":
+                await asyncio.Event().wait()
+            return key
+
+        async def read() -> None:
+            with anyio.move_on_after(5.0) as scope:
+                async with aclosing(sweep(call, keys(), concurrency=1 if waits == "room" else 3)) as outcomes:
+                    async for _ in outcomes:
+                        if waits == "room":
+                            await asyncio.Event().wait()
+            assert scope.cancelled_caught
+            assert source.closed == 1
+            assert not others() - {main}
+            cleaned.append(1)
+
+        main = asyncio.current_task()
+        reader = asyncio.create_task(read())
+        await clock.advance(6.0)
+
+        await reader
+        assert cleaned == [1]
+
+    async def test_f86_source_that_never_ends(self, clock: FakeClock) -> None:
+        """A source that does not come to its end has a moment for it, and then a reader's next cancel goes on to it."""
+
+        async def keys() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                await asyncio.Event().wait()
+
+        async def read() -> None:
+            async with aclosing(sweep(double, keys(), concurrency=1)) as outcomes:
+                async for _ in outcomes:
+                    await asyncio.Event().wait()
+
+        reader = asyncio.create_task(read())
+        await clock.settle()
+        reader.cancel()
+        await clock.settle()
+        reader.cancel()
+        await clock.advance(5.0)
+        waits = not reader.done()
+        reader.cancel()
+        await clock.settle()
+
+        assert waits
+        assert reader.cancelled()
+        assert not others()
+
+    async def test_f86_timeout_inside_a_task_group(self, clock: FakeClock) -> None:
+        """A time-out around a sweep in a group that fails meanwhile: all is closed before the group is left."""
+        source = Slow(turns=30)
+
+        async def read() -> None:
+            async with asyncio.timeout(5.0):
+                async for _ in sweep(asyncio.sleep, source, concurrency=2):
+                    pass
+
+        async def fail() -> None:
+            await asyncio.sleep(5.0)
+            raise LookupError
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(read())
+                group.create_task(fail())
+
+        running = asyncio.create_task(run())
+        await clock.advance(6.0)
+
+        assert isinstance(running.exception(), ExceptionGroup)
+        assert source.closed == 1
+        assert not others()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
+class TestEagerTasks:
+    """A loop whose tasks begin at once, and may be done before anyone waits for them."""
+
+    @pytest.fixture(autouse=True)
+    async def eager(self) -> None:
+        """Let the loop have Python's own factory of such tasks."""
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+    @kinds
+    @pytest.mark.parametrize("turns", [0, 1, 3], ids=["done at once", "one turn", "three turns"])
+    @pytest.mark.parametrize("concurrency", [1, 4, 100])
+    async def test_f85_outcome_for_every_key(self, kind: type[Keys], turns: int, concurrency: int) -> None:
+        """Every key has its outcome, once, and no more are pulled than otherwise."""
+        keys = kind(20)
+        taken: list[int] = []
+
+        async def call(key: int) -> int:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return key
+
+        async for outcome in sweep(call, keys, concurrency=concurrency):
+            assert keys.pulled - len(taken) <= concurrency
+            taken.append(outcome.key)
+
+        assert sorted(taken) == [*range(20)]
+        assert not others()
+
+    async def test_f85_error_of_a_call_that_is_done_at_once(self) -> None:
+        """A call that fails before anyone waits for it fails the sweep, which closes its keys."""
+        keys = Slow()
+
+        async def call(key: int) -> int:
+            raise LookupError("no")
+
+        with pytest.raises(LookupError, match="no") as caught:
+            await anext(sweep(call, keys))
+
+        assert caught.value.__notes__ == ["in the sweep, at the key 0"]
+        assert keys.closed == 1
+        assert not others()
+
+    async def test_f85_f86_at_every_step(self) -> None:
+        """Whenever a reader is cancelled, again and again, it leaves no task, and its keys closed."""
+        keys = Slow()
+
+        async def read() -> int:
+            return len([outcome async for outcome in sweep(double, keys, concurrency=2)])
+
+        async for cut in explore(read, times=100):
+            assert keys.closed == keys.begun, cut.k
+            assert not others(), cut.k
+
+    @scopes
+    async def test_f85_f96_source_with_a_scope(self, scope: Scope) -> None:
+        """A source may hold what belongs to a task."""
+
+        async def keys() -> AsyncIterator[int]:
+            async with scope():
+                for key in range(10):
+                    yield key
+
+        async with aclosing(sweep(double, keys(), concurrency=3)) as outcomes:
+            async for outcome in outcomes:
+                if outcome.key == 5:
+                    break
+
+        assert not others()
 
 
 class TestArguments:
