@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from . import _settings
+from ._tasks import end
 from .errors import UnexpectedResponseError
 
 T = TypeVar("T")
@@ -48,8 +49,8 @@ class AsyncPager(Generic[T]):
         self._prefetch = prefetch
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
+        async with self._begin() as listing:
+            while (page := await listing.next()) is not None:
                 for item in page.items:
                     yield item
 
@@ -59,28 +60,9 @@ class AsyncPager(Generic[T]):
 
         Raises `PaginationError` after a page whose token has been used before in this listing.
         """
-        seen: set[int] = set()  # hashes: a listing may be long, and a token too
-        token = self._next_token
-        coming: asyncio.Future[Fetched[T]] | None = None
-        try:
-            while True:
-                if token is not None:
-                    seen.add(hash(token))
-                page, token_repeats = await (coming or self._fetch(token))
-                token, coming = page.next_token, None
-                repeated = token is not None and hash(token) in seen
-                if self._prefetch and token is not None and not repeated:
-                    coming = asyncio.ensure_future(self._fetch(token))
-                    coming.add_done_callback(_notice)
+        async with self._begin() as listing:
+            while (page := await listing.next()) is not None:
                 yield page
-                if token is None:
-                    return
-                if repeated:
-                    raise token_repeats()
-        finally:
-            if coming is not None:
-                coming.cancel()
-                await asyncio.wait([coming])
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """
@@ -89,8 +71,8 @@ class AsyncPager(Generic[T]):
         items: list[T] = []
         if limit is not None and _settings.count("limit", limit, least=0) == 0:
             return items
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
+        async with self._begin() as listing:
+            while (page := await listing.next()) is not None:
                 items += page.items
                 if limit is not None and len(items) >= limit:
                     return items[:limit]
@@ -103,10 +85,51 @@ class AsyncPager(Generic[T]):
         items = await self.collect(limit=1)
         return items[0] if items else None
 
+    def _begin(self) -> "aclosing[_Listing[T]]":
+        return aclosing(_Listing(self._fetch, self._next_token, self._prefetch))
 
-def _notice(page: asyncio.Future[Fetched[T]]) -> None:
+
+class _Listing(Generic[T]):
     """
-    Look at how a prefetch ended, for the caller may have left, and then nobody else does.
+    A list that is being read, page by page.
+
+    It is no generator: a loop that ends closes all generators at once, those that stand inside another too.
     """
-    if not page.cancelled():
-        page.exception()
+
+    def __init__(
+        self, fetch: Callable[[str | None], Awaitable[Fetched[T]]], next_token: str | None, prefetch: bool
+    ) -> None:
+        self._fetch = fetch
+        self._token = next_token
+        self._prefetch = prefetch
+        self._seen: set[int] = set()  # hashes: a listing may be long, and a token too
+        self._coming: asyncio.Future[Fetched[T]] | None = None
+        self._at_end = False
+        self._repeats: Callable[[], UnexpectedResponseError] | None = None
+
+    async def next(self) -> Page[T] | None:
+        """
+        Return the next page, or None after the last. Raises `PaginationError` where a token came round again.
+        """
+        if self._repeats is not None:
+            raise self._repeats()
+        if self._at_end:
+            return None
+        if self._token is not None:
+            self._seen.add(hash(self._token))
+        page, repeats = await (self._coming or self._fetch(self._token))
+        self._token, self._coming = page.next_token, None
+        if page.next_token is None:
+            self._at_end = True
+        elif hash(page.next_token) in self._seen:
+            self._repeats = repeats
+        elif self._prefetch:
+            self._coming = asyncio.ensure_future(self._fetch(page.next_token))
+        return page
+
+    async def aclose(self) -> None:
+        """
+        End the fetch of the page that nobody will read.
+        """
+        if self._coming is not None:
+            await end([self._coming])

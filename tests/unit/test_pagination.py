@@ -2,15 +2,18 @@
 
 import asyncio
 import gc
+import sys
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rig.cancel import explore
 from rig.clock import FakeClock
 from usergroups import AsyncPager, ConfigurationError, Page, PaginationError, ServerError, UserGroupsError
 from usergroups.pagination import Fetched
@@ -422,6 +425,135 @@ class TestLeaving:
         await pages.aclose()
 
         assert not others()
+
+    @pytest.mark.parametrize("times", [1, 2, 100], ids=["once", "twice", "again and again"])
+    @both
+    async def test_f86_cancelled_again_at_every_step(self, prefetch: bool, times: int) -> None:
+        """Whenever, and however often, a reader is cancelled, it leaves no task, though a page takes time to end."""
+
+        async def fetch(token: str | None) -> Fetched[int]:
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)
+                raise
+            number = int(token or 0) + 1
+            return Page((number,), str(number) if number < 4 else None), again
+
+        async def read_all() -> int:
+            items = 0
+            async with aclosing(aiter(AsyncPager(fetch, prefetch=prefetch))) as some:
+                async for _ in some:
+                    items += 1
+                    await asyncio.sleep(0)
+            return items
+
+        async for cut in explore(read_all, times=times):
+            assert isinstance(cut.error, asyncio.CancelledError) if cut.cancelled else cut.value == 4
+            assert not others(), cut.k
+
+    async def test_f86_scope_of_anyio(self, clock: FakeClock) -> None:
+        """A scope of anyio's, which cancels in every turn until all have left, finds the page ahead ended."""
+        ended: list[str | None] = []
+
+        async def fetch(token: str | None) -> Fetched[int]:
+            if token is not None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.append(token)
+            return Page((1,), "two"), again
+
+        async def read_some() -> None:
+            with anyio.move_on_after(5.0):
+                async with aclosing(AsyncPager(fetch, prefetch=True).pages()) as pages:
+                    async for _ in pages:
+                        await asyncio.Event().wait()
+            assert others() == {main}
+            assert ended == ["two"]
+
+        main = asyncio.current_task()
+        reader = asyncio.create_task(read_some())
+        await clock.advance(6.0)
+
+        await reader
+
+    @pytest.mark.parametrize("of_pages", [False, True], ids=["items", "pages"])
+    def test_f102_loop_that_ends_closes_what_is_kept(self, of_pages: bool) -> None:
+        """A loop that closes all generators at once closes a kept one, and the page on its way, without a complaint."""
+        loop = asyncio.new_event_loop()
+        complaints: list[object] = []
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        server = Server(pages_of(1, 1, 1))
+
+        async def begin() -> AsyncGenerator[object, None]:
+            pager = server.pager(prefetch=True)
+            kept = pager.pages() if of_pages else aiter(pager)
+            await anext(kept)
+            server.goes.clear()
+            return kept
+
+        kept = loop.run_until_complete(begin())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        tasks = asyncio.all_tasks(loop)
+        loop.close()
+
+        assert complaints == []
+        assert not tasks
+        assert kept.ag_frame is None
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
+class TestEagerTasks:
+    """A loop whose tasks begin at once: the page ahead may be there before the caller works on this one."""
+
+    @pytest.fixture(autouse=True)
+    async def eager(self) -> None:
+        """Let the loop have Python's own factory of such tasks."""
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+    @pytest.mark.parametrize("at_once", [False, True], ids=["pages take a turn", "pages are there at once"])
+    async def test_f85_items_of_all_pages_in_order(self, at_once: bool) -> None:
+        """A pager that fetches ahead gives the items of all pages in their order, and asks for each page once."""
+        server = Server(pages_of(2, 1, 3))
+
+        async def fetch(token: str | None) -> Fetched[int]:
+            server.asked.append(token)
+            return server.pages[token], again
+
+        pager = AsyncPager(fetch, prefetch=True) if at_once else server.pager(prefetch=True)
+        items = [item async for item in pager]
+
+        assert items == [0, 1, 2, 3, 4, 5]
+        assert server.asked == [None, "token-1", "token-2"]
+
+    async def test_f85_failure_comes_in_its_place(self) -> None:
+        """A page that fails before anyone waits for it fails after the items of the page before."""
+        server = Server(pages_of(3, 3))
+        server.fails_in = 2
+
+        items, error = await read(server.pager(prefetch=True))
+
+        assert items == [0, 1, 2]
+        assert isinstance(error, ServerError)
+
+    @pytest.mark.parametrize(
+        "leave",
+        [leave_by_break, leave_by_exception, leave_pages_by_break, leave_by_limit, leave_by_cancel],
+        ids=["break", "exception", "break of pages", "limit", "cancel"],
+    )
+    async def test_f85_f61_no_task_and_one_page_in_vain(
+        self, clock: FakeClock, leave: Callable[[AsyncPager[int]], "asyncio.Future[None]"]
+    ) -> None:
+        """However the loop is left, no task stays, and one page at most was asked for in vain."""
+        server = Server(pages_of(*[2] * 10))
+
+        await leave(server.pager(prefetch=True))
+        await clock.settle()
+
+        assert not others()
+        assert len(server.asked) <= 2
 
 
 class TestCollect:
