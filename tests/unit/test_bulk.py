@@ -836,9 +836,9 @@ class Slow:
         except BaseException:
             for _ in range(self.turns):
                 await asyncio.sleep(0)
-            raise
-        finally:
             self.closed += 1
+            raise
+        self.closed += 1
 
 
 class TestCancelledAgain:
