@@ -94,7 +94,7 @@ class TokenSource:
         self._ambient = ambient
         self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
         self._longest_wait = longest_wait
-        self._store = CarefulStore(store)
+        self._store = CarefulStore(store, self._timeout)
         self._held: _Held | None = None
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: dict[asyncio.Task[None], Flight] = {}
@@ -264,9 +264,8 @@ class TokenSource:
         if self._pause is not None:
             await self._ambient.sleep(self._pause.until - clock())
             self._pause = None
-        async with self._store.exclusive():
-            found = await self._store.load()
-            if found is not None and self._is_news(found, refused):
+        async with self._store.turn(lambda found: self._is_news(found, refused)) as found:
+            if found is not None:
                 self._keep(found, clock(), "loaded", replaced=refused is not None)
                 self._land(flight, Grant(token=found, fresh=False))
                 return

@@ -3,6 +3,7 @@
 from asyncio import timeout
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from random import uniform
 
 from ._oauth import Token
 from ._settings import parameter
@@ -19,6 +20,10 @@ except ModuleNotFoundError as error:
 __all__ = ["RedisTokenStore"]
 
 _LOCK_LIFE = 5.0  # seconds, after which a holder who is dead, or slow, keeps nobody out
+_LOOK_AGAIN = (
+    0.03,
+    0.1,
+)  # seconds until a held lock is tried again, drawn by each: who began at once must not meet there
 _PATIENCE = 10.0  # seconds for Redis to do one thing; redis-py by itself tries for a minute
 
 
@@ -62,7 +67,7 @@ class RedisTokenStore:
         """
         Let one in at a time, of all processes; but a holder who takes longer than 5 s has lost it.
         """
-        lock = self._redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE)
+        lock = self._redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE, sleep=uniform(*_LOOK_AGAIN))  # noqa: S311
         async with timeout(_PATIENCE):
             await lock.acquire()
         try:

@@ -4,7 +4,9 @@ import asyncio
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import redis
@@ -12,9 +14,11 @@ from fakeredis import FakeAsyncRedis, FakeServer
 from pytest_httpx import HTTPXMock
 
 from rig import canary
+from rig.ambient import surroundings
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
-from usergroups import ConfigurationError, Token, TokenStore
+from rig.goes import goes
+from usergroups import ConfigurationError, M3terClient, Token, TokenStore
 from usergroups.m3ter import UserGroup
 from usergroups.stores import RedisTokenStore
 
@@ -117,7 +121,7 @@ class TestClients:
         assert given == UserGroup(id="1")
         assert warnings(caplog) == [
             f"the token store failed to {deed} (ConnectionError); going on without it"
-            for deed in ("lock", "load", "save")
+            for deed in ("load", "lock", "save")
         ]
 
     @pytest.mark.usefixtures("token", "page")
@@ -137,8 +141,89 @@ class TestClients:
         assert given == UserGroup(id="1")
         assert took == pytest.approx(20)
         assert warnings(caplog) == [
-            f"the token store failed to {deed} (TimeoutError); going on without it" for deed in ("lock", "load", "save")
+            f"the token store failed to {deed} (TimeoutError); going on without it" for deed in ("load", "lock", "save")
         ]
+
+
+@asynccontextmanager
+async def crowd(process: FakeAsyncRedis) -> AsyncIterator[list[M3terClient]]:
+    """Give a hundred clients, as those of a hundred processes that share one key."""
+    async with AsyncExitStack() as opened:
+        yield [
+            await opened.enter_async_context(
+                M3terClient(
+                    org_id="org-1",
+                    api_key=canary.API_KEY_ID,
+                    api_secret=canary.API_SECRET,
+                    base_url="https://rig.invalid",
+                    token_store=RedisTokenStore(process, key=KEY),
+                )
+            )
+            for _ in range(100)
+        ]
+
+
+class TestCrowds:
+    """A hundred clients that start at once."""
+
+    @pytest.mark.usefixtures("page")
+    @pytest.mark.parametrize("holder", ["none", "dead"])
+    async def test_f89_good_token_is_there(
+        self, httpx_mock: HTTPXMock, process: FakeAsyncRedis, store: RedisTokenStore, holder: str
+    ) -> None:
+        """Where a good token lies in Redis nobody waits: the last is served within twice the time of the first."""
+        took: list[float] = []
+
+        async def call(client: M3terClient, begun: float) -> None:
+            await client.list_user_groups("u-1").first()
+            took.append(time.monotonic() - begun)
+
+        await store.save(TOKEN)
+        if holder == "dead":
+            await process.set(LOCK, "of one who has died")
+
+        for go in goes():
+            took.clear()
+            async with crowd(process) as clients:
+                begun = time.monotonic()
+                await asyncio.gather(*(call(client, begun) for client in clients))
+            go.took(took[-1], at_most=2 * took[0])
+
+        assert httpx_mock.get_requests(method="POST") == []
+        assert await process.get(LOCK) == (b"of one who has died" if holder == "dead" else None)
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_f89_nothing_is_there(self, httpx_mock: HTTPXMock, process: FakeAsyncRedis) -> None:
+        """Where nothing is in Redis one fetches, and the others do not meet at the lock again and again."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+
+        with surroundings(clock=clock):
+            async with crowd(process) as clients:
+                begun = clock()
+                given = await asyncio.gather(*(client.list_user_groups("u-1").first() for client in clients))
+                took = clock() - begun
+
+        assert given == [UserGroup(id="1")] * 100
+        assert len(httpx_mock.get_requests(method="POST")) == 1
+        assert took < 1  # they would take 4 s if they tried again at the same moments
+
+    @pytest.mark.usefixtures("token", "page")
+    async def test_f89_dead_holder_keeps_nobody_for_ever(
+        self, make_m3ter: MakeM3ter, process: FakeAsyncRedis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Behind a lock that does not end, who needs a token waits as long as Redis may take for one thing."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+        await process.set(LOCK, "of one who has died")
+        client = make_m3ter(clock=clock, token_store=RedisTokenStore(process, key=KEY))
+        begun = clock()
+
+        given = await client.list_user_groups("u-1").first()
+
+        assert given == UserGroup(id="1")
+        assert clock() - begun == pytest.approx(10)
+        assert warnings(caplog) == ["the token store failed to lock (TimeoutError); going on without it"]
 
 
 class TestKeeping:

@@ -249,6 +249,83 @@ async def test_token_of_less_than_a_second_is_saved(clock: FakeClock, endpoint: 
     assert shelf.token == Token("token-1", 0.5)
 
 
+async def test_f89_good_token_is_taken_without_the_lock(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> None:
+    """Where a good token lies in the store, nobody waits for the lock, and be its holder dead."""
+    sources = [source_of(endpoint, clock, store=shelf) for _ in range(100)]
+    await shelf.save(Token("of-another", 1000.0))
+
+    async with shelf.exclusive():
+        waiting = [asyncio.create_task(name(source.get(FOREVER))) for source in sources]
+        await clock.settle()
+        served = [one.done() for one in waiting]
+
+    assert all(served)
+    assert {await one for one in waiting} == {"of-another"}
+    assert endpoint.requests == 0
+
+
+async def test_f89_replacement_is_taken_without_the_lock(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> None:
+    """Who was refused, and finds another's newer token in the store, does not wait for the lock either."""
+    source = source_of(endpoint, clock, store=shelf)
+    first = await source.get(FOREVER)
+    assert isinstance(first, Grant)
+    await shelf.save(Token("of-another", LIFE + 1.0))
+
+    async with shelf.exclusive():
+        replacement = asyncio.create_task(name(source.replace(first.token, FOREVER)))
+        await clock.settle()
+        served = replacement.done()
+
+    assert served
+    assert await replacement == "of-another"
+    assert endpoint.requests == 1
+
+
+async def test_f89_store_is_looked_into_again_after_the_lock(
+    clock: FakeClock, endpoint: Endpoint, shelf: Shelf
+) -> None:
+    """Who had to wait for the lock takes what its holder has saved, and asks nobody."""
+    source = source_of(endpoint, clock, store=shelf)
+
+    async with shelf.exclusive():
+        waiting = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(5.0)
+        waited = not waiting.done()
+        await shelf.save(Token("of-another", 1000.0))
+    await clock.settle()
+
+    assert waited
+    assert await waiting == "of-another"
+    assert endpoint.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("timeout", "patience"),
+    [
+        pytest.param(60.0, 10.0, id="much time"),
+        pytest.param(8.0, 2.0, id="little time"),
+        pytest.param(None, 10.0, id="no bound"),
+    ],
+)
+async def test_f89_lock_whose_holder_has_died(
+    clock: FakeClock, endpoint: Endpoint, shelf: Shelf, timeout: float | None, patience: float
+) -> None:
+    """A lock that nobody will ever give back keeps those who need a fetch for a while, and not for all their time."""
+    source = source_of(endpoint, clock, timeout=timeout, store=shelf)
+    lock = shelf.exclusive()
+    await lock.__aenter__()
+    waiting = asyncio.create_task(name(source.get(FOREVER)))
+
+    await clock.advance(patience - 0.01)
+    waited = not waiting.done()
+    await clock.advance(0.01)
+
+    assert waited
+    assert await waiting == "token-1"
+    assert shelf.token == Token("token-1", LIFE)
+    await lock.__aexit__(None, None, None)
+
+
 async def test_nobody_waits_for_a_store_that_saves(clock: FakeClock, endpoint: Endpoint) -> None:
     """A store that takes its time to save delays neither callers nor the replacement of a token meanwhile."""
 
