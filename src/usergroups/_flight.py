@@ -69,18 +69,19 @@ class Fetch(Protocol):
 
 class Flight:
     """
-    One fetch of a token. Each of its waiters has a future of its own; once it has landed, nobody waits.
+    One fetch of a token, and those who wait for it, each with a future of its own.
 
-    It has *seconds* from *begins_at* on the *clock*, and more while someone waits who has more.
+    It has *seconds* from *begins_at* on the *clock*, and then goes on for as long as somebody waits.
     """
 
     def __init__(self, clock: Callable[[], float], *, begins_at: float, seconds: float, background: bool) -> None:
         self.background = background
         self.loop = asyncio.get_running_loop()
+        self.is_over = False  # without an outcome: nobody waits, and nobody may join
         self._clock = clock
-        self._seconds = seconds
         self._ends_at = begins_at + seconds
-        self._paused = 0.0  # seconds, since the last look
+        self._paused = 0.0
+        self._is_due = False
         self._scope = asyncio.timeout(None)
         self._outcome: Grant | Failure | None = None
         self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
@@ -89,7 +90,7 @@ class Flight:
         """
         Return the moment until which there is time, as things stand.
         """
-        return max(self._ends_at, self._latest())
+        return max(self._ends_at, max(self._waiters.values(), default=-math.inf))
 
     @asynccontextmanager
     async def in_time(self) -> AsyncGenerator[None, None]:
@@ -97,7 +98,7 @@ class Flight:
         Bound this block by the time there is; raise `TimeoutError` when that is over.
         """
         async with self._scope:
-            self._timer = self.loop.call_later(self._ends_at - self._clock(), self._look)
+            self._timer = self.loop.call_later(self._ends_at - self._clock(), self._fall_due)
             try:
                 yield
             finally:
@@ -106,6 +107,8 @@ class Flight:
     async def wait(self, deadline: float) -> Grant | Failure:
         """
         Return what the fetch comes to; a caller who is cancelled takes it from nobody.
+
+        It is the caller's to leave at *deadline*.
         """
         if self._outcome is not None:  # it landed as it began: tasks may be eager
             return self._outcome
@@ -114,7 +117,8 @@ class Flight:
         try:
             return await waiter
         finally:
-            self._waiters.pop(waiter, None)
+            del self._waiters[waiter]
+            self._stop_if_in_vain()
 
     def pause(self, seconds: float) -> None:
         """
@@ -148,16 +152,15 @@ class Flight:
 
         wake()
 
-    def _latest(self) -> float:
-        return max(self._waiters.values(), default=-math.inf)
-
-    def _look(self) -> None:
-        """
-        Stop if the time is over, else look again then, or sooner: who waits may leave.
-        """
-        left = self._paused or min(self._latest() - self._clock(), self._seconds)
-        self._paused = 0.0
-        if left > 0:
-            self._timer = self.loop.call_later(left, self._look)
+    def _fall_due(self) -> None:
+        if self._paused:
+            self._timer = self.loop.call_later(self._paused, self._fall_due)
+            self._paused = 0.0
         else:
+            self._is_due = True
+            self._stop_if_in_vain()
+
+    def _stop_if_in_vain(self) -> None:
+        if self._is_due and self._outcome is None and not self._waiters:
+            self.is_over = True
             self._scope.reschedule(self.loop.time())

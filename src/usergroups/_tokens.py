@@ -13,7 +13,7 @@ from ._ambient import Ambient
 from ._flight import Failure, Fetch, Fetched, Flight, Grant
 from ._oauth import Token
 from ._store import CarefulStore, TokenStore
-from .errors import APIConnectionError, APITimeoutError, RateLimitedError
+from .errors import APIConnectionError, RateLimitedError
 
 _log = getLogger("usergroups")
 
@@ -177,7 +177,7 @@ class TokenSource:
                 with suppress(RuntimeError):  # it has just been closed
                     flight.loop.call_soon_threadsafe(self._end, task, flight)
         if here:
-            await asyncio.wait(here)  # no longer than a fetch may take
+            await asyncio.wait(here)  # no longer than a store may take
 
     def _end(self, task: asyncio.Task[None], flight: Flight) -> None:
         if self._flights.get(flight.loop) is flight and not task.cancelling():  # else only the store is left
@@ -204,7 +204,8 @@ class TokenSource:
             self._start(background=True)
 
     def _under_way(self) -> Flight | None:
-        return self._flights.get(asyncio.get_running_loop())
+        flight = self._flights.get(asyncio.get_running_loop())
+        return None if flight is None or flight.is_over else flight
 
     async def _join(self, deadline: float, refused: Token | None = None) -> Grant | Failure:
         while True:
@@ -239,22 +240,18 @@ class TokenSource:
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
-        cut_short = self._cut_short(APIConnectionError, "the client or its event loop was closed")
+        cut_short = Failure(error=APIConnectionError("the client or its event loop was closed", **self._asked))
         try:
-            async with flight.in_time():
-                await self._obtain(flight, refused)
-        except TimeoutError:
-            cut_short = self._cut_short(APITimeoutError, "no token came in time")
+            with suppress(TimeoutError):
+                async with flight.in_time():
+                    await self._obtain(flight, refused)
         finally:
             self._land(flight, cut_short)
 
     def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
-        if self._flights.get(flight.loop) is flight:  # else it has landed already
+        if self._flights.get(flight.loop) is flight:  # else it has landed already, or was over
             del self._flights[flight.loop]
             flight.land(outcome)
-
-    def _cut_short(self, kind: type[APIConnectionError], reason: str) -> Failure:
-        return Failure(error=kind(reason, **self._asked))
 
     async def _obtain(self, flight: Flight, refused: Token | None) -> None:
         """

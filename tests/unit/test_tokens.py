@@ -19,7 +19,6 @@ from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, LAST_PART, LIFE, Endpoint, Shelf, error, failing, name, source_of
 from usergroups import (
     APIConnectionError,
-    APITimeoutError,
     AuthenticationError,
     RateLimitedError,
     ServerError,
@@ -460,21 +459,24 @@ class TestNone:
     async def test_fetch_has_the_timeout_of_the_client_at_least(
         self, clock: FakeClock, endpoint: Endpoint, timeout: float | None, seconds: float
     ) -> None:
-        """A fetch has the client's `timeout`, or 60 s where that is None, though all who wait have less."""
+        """A fetch that nobody waits for any more has the client's `timeout`, or 60 s where that is None."""
         endpoint.takes = 1e6
         source = source_of(endpoint, clock, timeout=timeout)
-        began = clock()
+        (hurried,) = await callers(1, source)
+        await clock.advance(1.0)
+        hurried.cancel()
 
-        waiting = asyncio.create_task(error(source.get(began + 1.0)))  # it is its caller's to end it
-        await clock.advance(seconds - 0.01)
-        still_waits = not waiting.done()
+        await clock.advance(seconds - 1.01)
+        (joins,) = await callers(1, source)
+        joins.cancel()
+        await clock.settle()
+        before = endpoint.requests
         await clock.advance(0.01)
-        caught = await waiting
+        (starts_anew,) = await callers(1, source)
+        await clock.settle()
+        starts_anew.cancel()
 
-        assert still_waits
-        assert isinstance(caught, APITimeoutError)
-        assert str(caught) == "POST /oauth/token failed: no token came in time"
-        assert endpoint.deadlines == [began + seconds]
+        assert (before, endpoint.requests) == (1, 2)
 
     async def test_f106_fetch_goes_on_for_who_has_more_time(self, clock: FakeClock, endpoint: Endpoint) -> None:
         """A caller with more time than the client's is served with it, and so is one who joined in the last moment."""
@@ -514,21 +516,25 @@ class TestNone:
         assert await first == "ServerError"
         assert told == [10.0, 50.0, 10.0]
 
-    @pytest.mark.parametrize("until", [100.0, FOREVER], ids=["long", "for ever"])
-    async def test_f106_fetch_ends_when_nobody_waits_who_has_the_time(
-        self, clock: FakeClock, endpoint: Endpoint, until: float
+    async def test_f106_fetch_ends_when_the_last_who_waits_has_left(
+        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
     ) -> None:
-        """Once those who had more time have left, a fetch that comes to nothing is in nobody's way for long."""
+        """When those who had more time have left, a fetch that came to nothing is in nobody's way, not for a moment."""
         endpoint.takes = 1e6
-        source = source_of(endpoint, clock, timeout=10.0)
-        patient = [asyncio.create_task(name(source.get(clock() + until))) for _ in range(2)]
-        await clock.advance(35.0)
-        for one in patient:
-            one.cancel()
+        patient = await callers(2, source)
+        await clock.advance(600.0)
+        patient[0].cancel()
+        await clock.advance(600.0)
         endpoint.takes = 0.0
-        await clock.advance(10.0)
 
-        assert await name(source.get(clock() + 1.0)) == "token-2"
+        (joins,) = await callers(1, source)
+        joins.cancel()
+        patient[1].cancel()
+        await asyncio.sleep(0)
+        starts_anew = await name(source.get(FOREVER))
+
+        assert starts_anew == "token-2"
+        assert [one.cancelled() for one in patient] == [True, True]
 
     async def test_waiters_are_woken_in_several_turns(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
