@@ -3,9 +3,9 @@
 import asyncio
 import json as json_format
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _FAILED = 1
 _USAGE = 2  # nobody was asked
 _INTERRUPTED = 130  # as a shell has it: 128 + SIGINT
+_NARROWEST = 40  # columns that the help takes, whatever COLUMNS says
+
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+"
+)  # the codes of terminals begin with one; or they end a line
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # Unicode's embeddings, overrides and isolates (UAX 9)
 
 _HELP = """
 Who is in which user group?
@@ -81,6 +87,7 @@ def _app() -> "cyclopts.App":
         name="usergroups",
         help=_HELP,
         version=__version__,
+        console=_console(),
         default_parameter=cyclopts.Parameter(show_default=False),
     )
     commands: list[Callable[..., Coroutine[Any, Any, None]]] = [m3ter, smartpm]
@@ -134,7 +141,7 @@ async def smartpm(user_group_id: str, /, *, json: bool = False) -> None:
     for user in group.users:
         name = " ".join(part for part in (user.first_name, user.last_name) if part)
         seen = user.last_login.isoformat(sep=" ", timespec="minutes") if user.last_login else None
-        _print_line(f"  {user.email}", name, user.role, seen)
+        _print_line(user.email, name, user.role, seen, indent="  ")
 
 
 def _check_environment(*names: str) -> None:
@@ -146,24 +153,45 @@ def _print_json(value: object) -> None:
     print(json_format.dumps(value))
 
 
-def _print_line(first: str, *more: str | None) -> None:
+def _print_line(first: str, *more: str | None, indent: str = "") -> None:
     """
-    Print what a provider said as text and nothing else: neither markup nor a terminal's codes.
+    Print what a provider said, all of it, and neither markup nor a terminal's codes. Terminals show *first* in bold.
     """
-    from rich.text import Text
-
-    indent = first[: len(first) - len(first.lstrip(" "))]
-    line = Text(indent).append(one_line(first), "bold")
-    for text in more:
-        line.append("  " + (one_line(text) if text else "-"))
-    _console().print(line, soft_wrap=True)
+    first = _text(first)
+    cells = [_bold(first) if _is_terminal() else first, *(_text(text) if text else "-" for text in more)]
+    print(indent + "  ".join(cells))
 
 
-@cache
+def _text(text: str) -> str:
+    """
+    Return *text* as one line. What would turn a terminal's line around is left out there, as `errors.one_line` does.
+    """
+    if _is_terminal():
+        text = _TURNS.sub("", text)
+    return " ".join(filter(None, (part.strip(" ") for part in _CONTROLS.split(text))))
+
+
+def _bold(text: str) -> str:
+    from rich.style import Style
+
+    console = _console()
+    shows = console.color_system is not None and not console.legacy_windows
+    return Style(bold=True).render(text) if shows else text
+
+
+def _is_terminal() -> bool:
+    """
+    Return whether stdout is a terminal, whatever the environment says: no codes go into a pipe.
+    """
+    return sys.stdout.isatty()
+
+
 def _console() -> "rich.console.Console":
     from rich.console import Console
 
-    return Console()
+    console = Console(force_terminal=_is_terminal())
+    console.width = max(console.width, _NARROWEST)
+    return console
 
 
 def _fail(sentence: str, status: int = _FAILED) -> int:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,16 @@ from usergroups.sandbox import Sandbox, Server, serve, smartpm_user
 
 MANAGERS = "550e8400-e29b-41d4-a716-446655440000"
 HOSTILE = "[red]Ops[/red] \x1b[2J\x07 :skull:\nlast"
+NAMES = [
+    "👩‍👩‍👧‍👦 Families 👩‍💻",
+    "می‌خواهم",  # with a zero-width non-joiner
+    "שלום עולם (א)",
+    "\u200fمجموعة المديرين\u200f",
+    "山田\u3000太郎",
+    "two  spaces and\u00a0one",
+    "long " * 100 + "end",
+]
+RICH = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE")  # what rich reads of its surroundings
 CODE = "import sys; from usergroups.cli import main; sys.exit(main())"
 
 NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
@@ -110,6 +120,107 @@ def test_what_a_provider_says_is_text_and_nothing_else(
     plain = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
     assert plain == "7  [red]Ops[/red] [2J :skull: last" + " long" * 100 + "\n"
     assert "\x1b[2J" not in run.stdout
+
+
+SURROUNDINGS = pytest.mark.parametrize(
+    "around",
+    [
+        pytest.param({"COLUMNS": "0"}, id="no columns"),
+        pytest.param({"COLUMNS": "1"}, id="one column"),
+        pytest.param({"COLUMNS": "x"}, id="columns that are no number"),
+        pytest.param({"TERM": "dumb"}, id="dumb terminal"),
+        pytest.param({"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "COLUMNS": "0"}, id="forced colour"),
+    ],
+)
+
+
+def piped(*arguments: str, **around: str) -> bytes:
+    """Run the command into a pipe, without a terminal anywhere, and give what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", CODE, *arguments],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"} | around,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        start_new_session=True,
+    ).stdout
+
+
+def on_a_terminal(*arguments: str, **around: str) -> bytes:
+    """Run the command on a terminal, and give what that gets, with its line ends as they are in a file."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, its = pty.openpty()
+    environment = {"TERM": "xterm", "PYTHONIOENCODING": "utf-8", **around}
+    environment |= {name: value for name, value in os.environ.items() if name not in {*RICH, *environment}}
+    with subprocess.Popen([sys.executable, "-c", CODE, *arguments], stdout=its, env=environment):
+        os.close(its)
+        printed = b""
+        with suppress(OSError):  # that is how it ends
+            while part := os.read(ours, 65536):
+                printed += part
+    os.close(ours)
+    return printed.replace(b"\r\n", b"\n")
+
+
+@SURROUNDINGS
+def test_f94_into_a_pipe_goes_all_there_is_and_no_codes(server: Server, around: dict[str, str]) -> None:
+    """Whatever the environment says of a terminal, a pipe gets every group, whole, and none of a terminal's codes."""
+    data = server.sandbox.data
+    data.add_m3ter_user("zoe", [data.add_m3ter_group(name, id=str(n)) for n, name in enumerate(NAMES)])
+
+    printed = piped("m3ter", "zoe", **around)
+
+    assert printed.decode() == "".join(f"{n}  {name}\n" for n, name in enumerate(NAMES))
+
+
+@SURROUNDINGS
+def test_f94_a_terminal_gets_all_there_is(server: Server, around: dict[str, str]) -> None:
+    """However wide a terminal says that it is, it gets every group, whole; bold, unless it is a dumb one."""
+    data = server.sandbox.data
+    data.add_m3ter_user("zoe", [data.add_m3ter_group(name, id=str(n)) for n, name in enumerate(NAMES)])
+
+    printed = on_a_terminal("m3ter", "zoe", **around).decode()
+
+    assert re.sub(r"\x1b\[[0-9;]*m", "", printed) == "".join(f"{n}  {name}\n" for n, name in enumerate(NAMES))
+    assert ("\x1b[1m0\x1b[0m" in printed) == ("TERM" not in around)
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "80"])
+def test_f94_users_of_a_group_come_whole(server: Server, columns: str) -> None:
+    """A group's users have their indent, and all that is known of them, at any width."""
+    user = smartpm_user("Zoë " + "Zulu" * 50)
+    group_id = server.sandbox.data.add_smartpm_group("👩‍💻 Makers", [user])
+
+    name, line = piped("smartpm", group_id, COLUMNS=columns).decode().splitlines()
+
+    assert name == "👩‍💻 Makers"
+    assert line.startswith(f"  {user['email']}  Zoë {'Zulu' * 50}  ")
+
+
+def test_f94_no_name_turns_a_terminals_line_around(server: Server) -> None:
+    """A name that would have a terminal show the rest of its line backwards cannot; a pipe gets it as it is."""
+    data = server.sandbox.data
+    data.add_m3ter_user("zoe", [data.add_m3ter_group("ops \u202enimda", id="7")])
+
+    assert on_a_terminal("m3ter", "zoe").decode() == "\x1b[1m7\x1b[0m  ops nimda\n"
+    assert piped("m3ter", "zoe").decode() == "7  ops \u202enimda\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--help"], "Who is in which user group?"),
+        (["m3ter", "--help"], "in, a line each."),
+        (["--version"], __version__),
+    ],
+    ids=["help", "help of a command", "version"],
+)
+def test_f94_help_can_be_read_in_a_pipe(arguments: list[str], says: str) -> None:
+    """The help has a width in which it can be read, and no codes in a pipe."""
+    printed = piped(*arguments, COLUMNS="0", FORCE_COLOR="1").decode()
+
+    assert "\x1b" not in printed
+    assert says in printed
 
 
 def test_a_name_that_the_terminal_cannot_show_is_spelt_out(server: Server) -> None:
