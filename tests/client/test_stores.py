@@ -289,6 +289,7 @@ class TestLock:
     async def test_others_wait(self, store: RedisTokenStore, other: RedisTokenStore) -> None:
         """Nobody gets in while another process is in, and then somebody does."""
         clock = FakeClock(autopilot=False, rules_loop=True)
+        clock.watch()
 
         async def enter() -> None:
             async with other.exclusive():

@@ -52,7 +52,7 @@ async def _run(call: Callable[[], Awaitable[T]], k: int, times: int) -> Cut[T]:
 
     turn = 0
     cancelled = False
-    task = asyncio.create_task(work())
+    task = asyncio.Task(work())  # by itself it begins in the next turn, whatever the loop makes of new tasks
 
     def begin() -> None:
         nonlocal turn, cancelled

@@ -105,7 +105,8 @@ class TestLobby:
         """Cancelled in the lobby, also in the moment of being called, a caller is forgotten."""
         gate = pacer(clock)
         calls = [asyncio.create_task(gate.begin()) for _ in range(400)]
-        await asyncio.sleep(0)
+        if gate.waiting < 300:  # else tasks begin eagerly
+            await asyncio.sleep(0)
 
         for call in calls[100:150]:
             call.cancel()  # before their turn

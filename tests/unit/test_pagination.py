@@ -376,6 +376,16 @@ async def leave_by_cancel(pager: AsyncPager[int]) -> None:
         await task
 
 
+async def first_alone(server: Server, pages: AsyncGenerator[Page[int], None], clock: FakeClock) -> None:
+    """Read the first of *pages*; the server answers nothing more, not even what is asked for at once."""
+    server.goes.clear()
+    first = asyncio.ensure_future(anext(pages))
+    await clock.settle()
+    server.goes.set()  # for those who wait now
+    server.goes.clear()
+    await first
+
+
 class TestLeaving:
     """Leaving the loop early leaves nothing behind."""
 
@@ -402,8 +412,7 @@ class TestLeaving:
         """A caller who is cancelled while it waits for a page takes the request along."""
         server = Server(pages_of(1, 1, 1))
         pages = server.pager(prefetch=prefetch).pages()
-        await anext(pages)
-        server.goes.clear()
+        await first_alone(server, pages, clock)
         waiting = asyncio.ensure_future(anext(pages))
         await clock.settle()
 
@@ -418,8 +427,7 @@ class TestLeaving:
         """Once `pages()` is closed, the page that was on its way is so no more."""
         server = Server(pages_of(1, 1))
         pages = server.pager(prefetch=True).pages()
-        await anext(pages)
-        server.goes.clear()
+        await first_alone(server, pages, clock)
         await clock.settle()
 
         await pages.aclose()

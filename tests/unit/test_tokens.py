@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -845,14 +846,22 @@ class TestPaused:
         assert (before, after) == ("AuthenticationError", "token-2")
 
     async def test_f10_turned_away_caller_may_leave_in_the_same_moment(
-        self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
+        self, clock: FakeClock, endpoint: Endpoint
     ) -> None:
         """A caller who is cancelled in the moment in which it is turned away is cancelled, and disturbs nobody."""
+        goes = asyncio.Event()
+
+        async def ask(**how: Any) -> Fetched | Failure:
+            await goes.wait()
+            return await endpoint(**how)
+
         endpoint.retry_after = 20.0
+        source = source_of(ask, clock)
         patient = asyncio.create_task(name(source.get(FOREVER)))
         hurried = asyncio.create_task(name(source.get(clock() + 1.0)))
-        await asyncio.sleep(0)
+        await clock.settle()
 
+        goes.set()
         hurried.cancel()
         await clock.advance(20.0)
 
