@@ -1,16 +1,16 @@
 """What an answer that says no is to the caller: which error, and in whose words."""
 
+import html
 import json
 import re
-from base64 import b64decode
 from collections.abc import Mapping
-from functools import cache
 
 import httpx
 
 from ._decode import MismatchError, is_array, is_object
 from ._exchange import Answer
 from ._retry import retry_after
+from ._secrets import Redactor
 from .errors import (
     APIStatusError,
     AuthenticationError,
@@ -36,6 +36,8 @@ _ERRORS: Mapping[int, type[APIStatusError]] = {
 _MOST_READ = 256 * 1024  # bytes of a body in which the provider's words are looked for
 _LONGEST_BODY = 4096  # characters of a body that an error keeps
 _LONGEST_MESSAGE = 1000  # characters of a provider's words that an error keeps
+_TITLE, _TITLE_ENDS = re.compile(r"<title[\s>]", re.IGNORECASE), re.compile("</title", re.IGNORECASE)
+_LONGEST_TITLE = 64 * 1024  # characters, entities and all
 
 # Where the providers, OAuth (RFC 6749, 5.2) and problem details (RFC 9457) put their words.
 _WORDS = ("message", "error_description", "detail", "title", "error")
@@ -47,9 +49,8 @@ _REQUEST_IDS = (
     "x-amz-cf-id",
     "x-correlation-id",
 )
-_SHORTEST_SECRET = 8  # characters; hiding anything shorter would hide ordinary words
-_HIDDEN = "***"
-_HTML_NAMES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot"}
+_NOT_THE_PROVIDER = "something in front of the provider answered: a proxy, gateway or firewall"
+_OF_A_PROXY = "check the proxy's user and password"
 
 
 def error_class(status_code: int) -> type[APIStatusError]:
@@ -61,46 +62,62 @@ def error_class(status_code: int) -> type[APIStatusError]:
 
 
 def status_error(
-    answer: Answer, *, kind: type[APIStatusError] | None = None, hint: str = "", body: bool = True
+    answer: Answer,
+    redactor: Redactor,
+    *,
+    kind: type[APIStatusError] | None = None,
+    hint: str = "",
+    body: bool = True,
 ) -> APIStatusError:
     """
     Make the error of an answer that says no: a *kind*, or what its status means.
 
     Without *body*, nothing of the answer's body is kept: it may hold a secret that nobody knows yet.
     """
-    if 300 <= answer.status_code <= 399:
+    status = answer.status_code
+    text, words, is_markup = _said(answer, redactor) if body else ("", "", False)
+    if 300 <= status <= 399:
         hint = hint or "redirects are not followed: check base_url"
-    hide = _hider(answer.request)
-    text = hide(_text(answer)) if body else ""
-    words = one_line(hide(_words(text))[:_LONGEST_BODY], _LONGEST_MESSAGE)
-    if answer.status_code == 404 and not words:  # not even the API itself may have said so
+    elif status == 407:  # which no provider answers (RFC 9110, 15.5.8)
+        hint = f"it was {_proxy(answer)} that answered: {_OF_A_PROXY}"
+    elif answer.proxy and status == 403:
+        hint = f"it was {_proxy(answer)} that answered" + ("" if is_markup else ", or the provider through it")
+    elif is_markup and not (status == 413 and hint):
+        hint = _NOT_THE_PROVIDER
+    elif status == 404 and not words:  # not even the API itself may have said so
         hint = hint or "check the id, and base_url"
-    return (kind or error_class(answer.status_code))(
-        words or reason_phrase(answer.status_code),
-        status_code=answer.status_code,
-        body=text[:_LONGEST_BODY],
-        request_id=_request_id(answer, hide),
+    return (kind or error_class(status))(
+        words or reason_phrase(status),
+        status_code=status,
+        body=text,
+        request_id=_request_id(answer, redactor),
         method=answer.request.method,
         path=path_of(answer.request),
-        headers={name: hide(value) for name, value in answer.headers.items() if name != "set-cookie"},
+        headers=_headers(answer, redactor),
         retry_after=retry_after(answer.headers),
-        hint=hint,
+        hint=one_line(redactor.clean(hint), _LONGEST_MESSAGE),
     )
 
 
+def _proxy(answer: Answer) -> str:
+    return f"the proxy {answer.proxy}" if answer.proxy else "a proxy"
+
+
 def unexpected(
-    answer: Answer, mismatch: MismatchError, kind: type[UnexpectedResponseError] = UnexpectedResponseError
+    answer: Answer,
+    mismatch: MismatchError,
+    redactor: Redactor,
+    kind: type[UnexpectedResponseError] = UnexpectedResponseError,
 ) -> UnexpectedResponseError:
     """
     Make the error of an answer that is not what the specification allows: a *kind*.
     """
-    hide = _hider(answer.request)
     return kind(
-        mismatch.reason,
+        one_line(redactor.clean(mismatch.reason), _LONGEST_MESSAGE),
         json_path=mismatch.json_path,
         status_code=answer.status_code,
-        body=hide(_text(answer))[:_LONGEST_BODY],
-        request_id=_request_id(answer, hide),
+        body=redactor.excerpt(_text(answer), _LONGEST_BODY),
+        request_id=_request_id(answer, redactor),
         method=answer.request.method,
         path=path_of(answer.request),
     )
@@ -117,15 +134,50 @@ def _text(answer: Answer) -> str:
     return answer.body[:_MOST_READ].decode("utf-8-sig", "replace")
 
 
-def _request_id(answer: Answer, hide: "_Hider") -> str | None:
+def _request_id(answer: Answer, redactor: Redactor) -> str | None:
     found = (answer.headers[name] for name in _REQUEST_IDS if name in answer.headers)
     request_id = next(found, None)
-    return None if request_id is None else one_line(hide(request_id), _LONGEST_MESSAGE)
+    return None if request_id is None else one_line(redactor.excerpt(request_id, _LONGEST_BODY), _LONGEST_MESSAGE)
+
+
+def _headers(answer: Answer, redactor: Redactor) -> dict[str, str]:
+    """
+    Return the headers of *answer* without secrets, be it in a name or in a value.
+    """
+    told = [(name, value) for name, value in answer.headers.items() if name != "set-cookie"]
+    lines = "\n".join(text.replace("\n", " ") for header in told for text in header)  # for they may be thousands
+    cleaned = iter(redactor.clean(lines).split("\n") if told else ())
+    return dict(zip(cleaned, cleaned, strict=True))
+
+
+def _said(answer: Answer, redactor: Redactor) -> tuple[str, str, bool]:
+    """
+    Return what is kept of the body, its words on one line, and whether it is markup.
+    """
+    text = _text(answer)
+    is_markup = text.lstrip().startswith("<")
+    words = redactor.excerpt(_title(text) if is_markup else _words(text), _LONGEST_BODY)
+    line = redactor.clean(one_line(words))  # where a secret with a space in it may be whole again
+    return redactor.excerpt(text, _LONGEST_BODY), one_line(line, _LONGEST_MESSAGE), is_markup
+
+
+def _title(page: str) -> str:
+    """
+    Return the text of the first title element of *page*, if it has one.
+    """
+    opened = _TITLE.search(page)
+    start = 0 if opened is None else page.find(">", opened.end() - 1) + 1
+    ended = _TITLE_ENDS.search(page, start) if start else None
+    title = "" if ended is None else page[start : ended.start()][:_LONGEST_TITLE]
+    try:
+        return html.unescape(title)
+    except ValueError:  # a number of more digits than Python reads
+        return title
 
 
 def _words(text: str) -> str:
     """
-    Find what the provider says in *text*; markup is not words.
+    Find what the provider says in *text*, which is no markup.
     """
     try:
         document: object = json.loads(text)
@@ -133,7 +185,7 @@ def _words(text: str) -> str:
         words = next((words for words in found if isinstance(words, str) and words.strip()), "")
         return words or (text if _holds_words(document) else "")
     except (ValueError, RecursionError):
-        return "" if text.lstrip().startswith("<") else text
+        return text
 
 
 def _holds_words(document: object) -> bool:
@@ -141,41 +193,3 @@ def _holds_words(document: object) -> bool:
         return bool(document.strip())
     inner = document.values() if is_object(document) else document if is_array(document) else ()
     return any(map(_holds_words, inner))
-
-
-class _Hider:
-    """
-    Takes out of a text what the request proved itself with, should the provider repeat it.
-    """
-
-    def __init__(self, secrets: list[str]) -> None:
-        long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
-        first = sorted(long, key=len, reverse=True)  # for one may be the beginning of another
-        spelt = ("".join(map(_spellings, secret)) for secret in first)
-        self._pattern = re.compile("|".join(spelt)) if first else None
-
-    def __repr__(self) -> str:
-        return "_Hider()"
-
-    def __call__(self, text: str) -> str:
-        return self._pattern.sub(_HIDDEN, text) if self._pattern else text
-
-
-@cache
-def _spellings(character: str) -> str:
-    """
-    Give the pattern of *character* as it is, and as JSON, a URL or HTML may have it.
-    """
-    if character.isalnum():
-        return character
-    code, plain = ord(character), re.escape(character)
-    name = _HTML_NAMES.get(character, "apos")
-    return rf"(?:\\?{plain}|(?i:\\u00{code:02x}|%{code:02x}|&(?:#0*{code}|#x0*{code:x}|{name});))"
-
-
-def _hider(request: httpx.Request) -> _Hider:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    secrets = [request.headers.get("x-api-key", ""), credentials]
-    if scheme == "Basic":
-        secrets += b64decode(credentials).decode().split(":", 1)
-    return _Hider(secrets)

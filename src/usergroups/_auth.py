@@ -9,7 +9,7 @@ from ._exchange import Answer
 from ._faults import Fault
 from ._flight import Failure
 from ._oauth import Token, bearer_header
-from ._settings import Secret
+from ._secrets import Secret
 from ._tokens import TokenSource
 
 Headers = Mapping[str, Secret]

@@ -9,6 +9,7 @@ from io import BytesIO
 import httpx
 
 _PIECE = 64 * 1024  # bytes that go into zlib, or come out of it, at once
+_LONGEST_CODING = 40  # characters that are named
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header and trailer of gzip
 
 
@@ -42,7 +43,9 @@ async def _read(
     codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
     coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
     if coding not in _DECODERS:
-        return f"its content coding {coding[:40]!r} is not one that was asked for"
+        # Whole or not at all: a part of it may be a part of a secret, which nobody recognizes.
+        name = repr(coding) if len(coding) <= _LONGEST_CODING else f"of {len(coding):,} characters"
+        return f"its content coding {name} is not one that was asked for"
     decoder = _DECODERS[coding]()
     too_long = f"its body is longer than {limit:,} bytes"
     read = 0

@@ -10,7 +10,7 @@ from ._flight import Failure, Fetched
 from ._http import Channel
 from ._oauth import basic_header, read_token
 from ._request import Request
-from ._settings import Secret
+from ._secrets import Secret
 from .errors import AuthenticationError
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
@@ -62,5 +62,5 @@ class ClientCredentials:
         refused = 400 <= status < 500 and status != 429
         kind = AuthenticationError if refused or unusable else error_class(status)
         hint = unusable or (self._hint if status in _REFUSALS else "check base_url" if status == 404 else "")
-        error = status_error(answer, kind=kind, hint=hint, body=not unusable)
+        error = status_error(answer, self._channel.redactor, kind=kind, hint=hint, body=not unusable)
         return Failure(error=error, refused=status in _REFUSALS, asked=error.retry_after)

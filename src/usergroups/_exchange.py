@@ -68,6 +68,6 @@ async def exchange(
         body=body,
         flaw=flaw,
         sent_at=sent_at,
-        proxy=response.extensions.get("proxy", ""),
+        proxy=request.extensions.get("proxy", ""),
         request=request,
     )

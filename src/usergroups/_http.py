@@ -20,6 +20,7 @@ from ._flight import Failure
 from ._pacing import Pacer, Rate
 from ._request import Request, timeouts, usual_headers
 from ._retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
+from ._secrets import Redactor
 from ._transports import connector
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
@@ -72,8 +73,8 @@ class Channel:
     The way of one client to one provider: every request goes through here.
 
     It may be used in one loop after another: each gets a gate and a transport of its own. *hints*
-    say, for a status, what the way out is. Where the limit is to be found by being refused, such
-    refusals last *refused_for* seconds.
+    say, for a status, what the way out is; *redactor* takes the client's secrets out of errors. Where
+    the limit is to be found by being refused, such refusals last *refused_for* seconds.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Channel:
         transport: httpx.AsyncBaseTransport | None,
         user_agent: str | None,
         hints: Mapping[int, str],
+        redactor: Redactor,
     ) -> None:
         _settings.instance("retry", retry, RetryPolicy)
         if transport is not None:
@@ -95,11 +97,13 @@ class Channel:
         self.base_url = base_url
         self.timeout = _settings.optional_seconds("timeout", timeout)
         self.retry = retry
+        self.redactor = redactor
         self.ambient: Ambient = AMBIENT.get()
         self._most = _settings.count("max_in_flight", max_in_flight)
         self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
         self._headers = usual_headers(base_url, user_agent)
         self._peer = urlsplit(base_url).netloc
+        self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
         self._hints = hints
         self._budget = Budget()
@@ -127,14 +131,15 @@ class Channel:
             if not isinstance(outcome, Answer) or not outcome.is_success:
                 return self.error_of(outcome, request())
             if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
-                return _answers.unexpected(outcome, MismatchError("$", f"its status is {outcome.status_code}, not 200"))
-            if outcome.flaw:
-                return _answers.unexpected(outcome, MismatchError("$", outcome.flaw))
-            try:
-                return await read(outcome)
-            except MismatchError as caught:
-                mismatch = caught
-            return _answers.unexpected(outcome, mismatch)
+                mismatch = MismatchError("$", f"its status is {outcome.status_code}, not 200")
+            elif outcome.flaw:
+                mismatch = MismatchError("$", outcome.flaw)
+            else:
+                try:
+                    return await read(outcome)
+                except MismatchError as caught:
+                    mismatch = caught
+            return _answers.unexpected(outcome, mismatch, self.redactor)
 
         result = await self.within(timeout, work, request)
         if isinstance(result, UserGroupsError):
@@ -200,7 +205,7 @@ class Channel:
                 return Fault(reason="closed", retryable=False)  # what it is called below
             left = FOREVER if urgent else deadline() - self.ambient.clock()
             built = request().to(self.base_url, self._headers, shown.headers)  # not before its turn
-            built.extensions = {"timeout": timeouts(left)}
+            built.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
             return await station.connections.exchange(built, limit=limit, done=station.pacer.leave)
 
         return await retrying(
@@ -232,7 +237,7 @@ class Channel:
                 return APIConnectionError(_CLOSED, **asked)
             kind = APITimeoutError if outcome.timed_out else APIConnectionError
             return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
-        return _answers.status_error(outcome, hint=self._hints.get(outcome.status_code, ""))
+        return _answers.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
 
     async def aclose(self) -> None:
         """
@@ -268,4 +273,5 @@ class Channel:
             return lambda: Connections(stand_in, clock)
         connect, proxy = connector(self.base_url)
         self._peer += proxy and f" through the proxy {proxy}"
+        self._proxy = proxy if self.base_url.startswith("http:") else ""
         return lambda: Connections(lambda: HTTPConnection(connect), clock)

@@ -2,24 +2,37 @@
 
 import re
 from base64 import b64encode
-from typing import NoReturn, TypeGuard
+from typing import NoReturn
 
 import attrs
 
 from ._decode import MismatchError, is_object, parse_json
-from ._settings import Secret, hide, number, positive
+from ._secrets import Secret, hide
+from ._settings import number, positive
 from .errors import ConfigurationError
 
 _LONGEST_LIFE = 365.0 * 86_400.0  # seconds; nothing is taken for good
 _USUAL_LIFE = 600.0  # seconds, where the endpoint does not say (RFC 6749, 5.1 leaves it open)
 _LONGEST_TOKEN = 16 * 1024  # characters; a header that is longer is refused by most servers
+_TOO_LONG = "it is too long (above 16 KiB)"
+_NO_TEXT = "it is missing, or no text that a header can carry"
+_REFUSED = "access_token must be visible ASCII text: "
+TOO_LONG = _REFUSED + _TOO_LONG
+"""What is said of a `Token` that is too long."""
 
 
-def _hidden(access_token: str) -> str:
-    return hide(access_token)
+class _HiddenText(str):
+    """
+    Text that its repr does not show.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class Token:
     """
     An access token, and the seconds it had left when it was made or loaded: none, if it has ended.
@@ -29,13 +42,26 @@ class Token:
     Raises `ConfigurationError` for a token that no header can carry, and seconds that are no number.
     """
 
-    access_token: str = attrs.field(repr=False, converter=_hidden)
+    __match_args__ = ("access_token", "expires_in")
+
+    _access_token: Secret = attrs.field(repr=False)
     expires_in: float
 
-    def __attrs_post_init__(self) -> None:
-        if not is_usable(self.access_token):
-            raise ConfigurationError("access_token must be visible ASCII text of at most 16 KiB")
-        number("expires_in", self.expires_in)
+    def __init__(self, access_token: str, expires_in: float) -> None:
+        hidden: object = hide(access_token)
+        del access_token
+        if flaw := token_flaw(hidden):
+            raise ConfigurationError(_REFUSED + flaw)
+        number("expires_in", expires_in)
+        object.__setattr__(self, "_access_token", hidden)  # as attrs does it where a class is frozen
+        object.__setattr__(self, "expires_in", expires_in)
+
+    @property
+    def access_token(self) -> str:
+        """
+        The token itself, which its repr does not show.
+        """
+        return _HiddenText(self._access_token.reveal())
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled: store its access_token and expires_in instead")
@@ -47,16 +73,23 @@ class Token:
         return self
 
 
-def basic_header(user: str, password: str) -> Secret:
+def basic_credentials(user: Secret, password: Secret) -> Secret:
     """
-    Give the Authorization header of HTTP Basic (RFC 7617).
+    Return what HTTP Basic makes of *user* and *password* (RFC 7617).
     """
-    return Secret("Basic " + b64encode(f"{user}:{password}".encode()).decode())
+    return Secret(b64encode(f"{user.reveal()}:{password.reveal()}".encode()).decode())
+
+
+def basic_header(user: Secret, password: Secret) -> Secret:
+    """
+    Return the Authorization header of HTTP Basic.
+    """
+    return Secret(f"Basic {basic_credentials(user, password).reveal()}")
 
 
 def bearer_header(token: Token) -> Secret:
     """
-    Give the Authorization header that presents *token* (RFC 6750, 2.1).
+    Return the Authorization header that presents *token* (RFC 6750, 2.1).
     """
     return Secret(f"Bearer {token.access_token}")
 
@@ -65,30 +98,44 @@ def read_token(body: bytes) -> Token:
     """
     Read the body of a 2xx of the token endpoint (RFC 6749, 5.1), or raise `MismatchError`.
     """
-    document = parse_json(body)
+    outcome, body = _read(body), b""
+    if isinstance(outcome, Token):
+        return outcome
+    raise outcome
+
+
+def _read(body: bytes) -> Token | MismatchError:
+    """
+    Read *body*, and raise nothing: a traceback through here would show it.
+    """
+    try:
+        document = parse_json(body)
+    except MismatchError as caught:
+        return MismatchError(caught.json_path, caught.reason)  # without the frames that it has been through
     if not is_object(document):
-        raise MismatchError("$", "it is not a JSON object")
+        return MismatchError("$", "it is not a JSON object")
     token_type = document.get("token_type")
     if token_type is not None and (not isinstance(token_type, str) or token_type.lower() != "bearer"):
-        raise MismatchError("$.token_type", "it is not Bearer")
+        return MismatchError("$.token_type", "it is not Bearer")
     access_token = document.get("access_token")
-    if not is_usable(access_token):
-        raise MismatchError("$.access_token", "it is missing, or no text that a header can carry")
+    flaw = token_flaw(hide(access_token))
+    if flaw or not isinstance(access_token, str):
+        return MismatchError("$.access_token", flaw)
     life = _life(document.get("expires_in"))
     if life is None:
-        raise MismatchError("$.expires_in", "it is not a positive number of seconds")
+        return MismatchError("$.expires_in", "it is not a positive number of seconds")
     return Token(access_token, life)
 
 
-def is_usable(access_token: object) -> TypeGuard[str]:
+def token_flaw(access_token: object) -> str:
     """
-    Tell whether *access_token* can go into a header: visible ASCII, at most 16 KiB.
+    Say why *access_token*, hidden, cannot go into a header; nothing if it can: visible ASCII, at most 16 KiB.
     """
-    return (
-        isinstance(access_token, str)
-        and len(access_token) <= _LONGEST_TOKEN
-        and re.fullmatch(r"[\x21-\x7e]+", access_token) is not None
-    )
+    if not isinstance(access_token, Secret):
+        return _NO_TEXT
+    if len(access_token.reveal()) > _LONGEST_TOKEN:
+        return _TOO_LONG
+    return "" if re.fullmatch(r"[\x21-\x7e]+", access_token.reveal()) else _NO_TEXT
 
 
 def _life(value: object) -> float | None:

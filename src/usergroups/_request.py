@@ -9,6 +9,7 @@ import attrs
 import httpx
 
 from . import _settings
+from ._secrets import Secret
 from ._version import __version__
 
 _CONNECT = 5.0  # seconds for TCP, and as many for TLS
@@ -43,18 +44,22 @@ class Request:
             headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
         )
 
-    def to(self, base_url: str, usual: RawHeaders, more: Mapping[str, str]) -> httpx.Request:
+    def to(self, base_url: str, usual: RawHeaders, secret: Mapping[str, Secret]) -> httpx.Request:
         """
-        Give it as a request to *base_url*, with the *usual* headers, its own, and *more*.
+        Return it as a request to *base_url*, with the *usual* headers, its own, and the *secret* ones.
         """
         query = f"?{self.query}" if self.query else ""
-        own = {**self.headers, **more}
+        own = dict(self.headers)
         if self.content:
             own["Content-Length"] = str(len(self.content))
         return httpx.Request(
             self.method,
             f"{base_url}{self.path}{query}",
-            headers=[*usual, *((name.encode(), value.encode()) for name, value in own.items())],
+            headers=[
+                *usual,
+                *((name.encode(), value.encode()) for name, value in own.items()),
+                *((name.encode(), value.reveal().encode()) for name, value in secret.items()),
+            ],
             stream=httpx.ByteStream(self.content),  # given as it is, so that httpx need not prepare it
         )
 
@@ -68,7 +73,7 @@ def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
     Give the headers that every request to *base_url* has; *user_agent*, if any, comes before the SDK's own.
     """
     ours = f"usergroups/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-    agent = ours if user_agent is None else f"{_settings.header_value('user_agent', user_agent)} {ours}"
+    agent = ours if user_agent is None else f"{_settings.header_value('user_agent', user_agent).reveal()} {ours}"
     return (
         (b"Host", httpx.URL(base_url).netloc),
         (b"Accept", b"application/json"),

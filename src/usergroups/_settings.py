@@ -5,10 +5,11 @@ import math
 import os
 import re
 from collections.abc import Callable
-from types import EllipsisType
-from typing import TypeVar, overload
+from types import EllipsisType, NoneType
+from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from ._secrets import NoText, Secret, hide
 from .errors import ConfigurationError
 
 _C = TypeVar("_C")
@@ -19,46 +20,6 @@ _LONGEST_BASE_URL = 2048  # characters; httpx takes URLs of 64 KiB, and three pa
 # A name (RFC 1123, 2.1, and the underscore of many a container) or an address, and perhaps a port.
 _LABEL = "[0-9A-Za-z_-]{1,63}"
 _NETLOC = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([0-9]{{0,5}}))?")
-
-
-class Secret(str):
-    """
-    Text that no repr shows.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
-class _NoText:
-    """
-    Stands for an argument that is no text, of type *kind*, whatever it held.
-    """
-
-    def __init__(self, kind: type) -> None:
-        self.kind = kind
-
-
-@overload
-def hide(value: str) -> Secret: ...
-
-
-@overload
-def hide(value: str | None) -> Secret | None: ...
-
-
-def hide(value: object) -> object:
-    """
-    Give text as a `Secret`, None as it is, and what is neither as its type alone.
-
-    It is the first thing done with an argument that may hold a secret, for a traceback shows the
-    arguments of every frame.
-    """
-    if isinstance(value, str):
-        return Secret(str.__str__(value))  # of a member of a (str, Enum), too
-    return None if value is None else _NoText(type(value))
 
 
 def setting(
@@ -74,9 +35,10 @@ def setting(
 
     It has passed *check*. A blank argument is an error, and so is a blank variable, unless there is a *default*.
     """
+    value = hide(value)
     label = f"{name} (the argument, or {variable} in the environment)"
     found = hide(os.environ.get(variable))
-    if value is None and default is not None and not (found and found.strip()):
+    if value is None and default is not None and (found is None or not found.reveal().strip()):
         return check(label, default)
     if value is None and found is None:
         raise ConfigurationError(f"{label} is missing")
@@ -87,38 +49,45 @@ def header_value(name: str, value: object) -> Secret:
     """
     Check that *value* is text that a header can carry (RFC 9110, 5.5): visible ASCII within.
     """
-    if not isinstance(value, str):
-        kind = value.kind if isinstance(value, _NoText) else type(value)
-        raise ConfigurationError(f"{name} must be text, not {kind.__name__}")
-    if not value.strip():
+    value = hide(value)
+    text = _text(name, value)
+    if not text.reveal().strip():
         raise ConfigurationError(f"{name} is blank")
-    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", value):
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", text.reveal()):
         raise ConfigurationError(f"{name} must be printable ASCII without spaces or line ends around it")
-    return Secret(str.__str__(value))
+    return text
 
 
 def path_segment(name: str, value: object) -> str:
     """
     Check that *value* can be one segment of a path (RFC 3986, 3.3), whatever it holds.
     """
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
-    if not value.strip():
+    value = hide(value)
+    text = _text(name, value)
+    if not text.reveal().strip():
         raise ConfigurationError(f"{name} must not be blank")
-    if value in (".", "..") or value != value.strip():
+    if text.reveal() in (".", "..") or text.reveal() != text.reveal().strip():
         raise ConfigurationError(f"{name} must not be '.' or '..', or have spaces around it")
-    return parameter(name, value)
+    return parameter(name, text)
 
 
 def parameter(name: str, value: object) -> str:
     """
     Check that *value* is text that fits into a URL once it is percent-encoded.
     """
-    if not isinstance(value, str) or not value:
+    value = hide(value)
+    if not isinstance(value, Secret) or not value.reveal():
         raise ConfigurationError(f"{name} must be text that is not empty")
-    if not fits_a_url(value):
+    if not fits_a_url(value.reveal()):
         raise ConfigurationError(f"{name} must be valid Unicode and at most 16 KiB when encoded")
-    return str.__str__(value)
+    return value.reveal()
+
+
+def _text(name: str, hidden: Secret | NoText | None) -> Secret:
+    if isinstance(hidden, Secret):
+        return hidden
+    kind = hidden.kind if isinstance(hidden, NoText) else NoneType
+    raise ConfigurationError(f"{name} must be text, not {kind.__name__}")
 
 
 def fits_a_url(value: str) -> bool:
@@ -206,11 +175,12 @@ def base_url(name: str, value: object) -> str:
 
     https only, unless the host is this machine; a path before the API's own is kept.
     """
-    hidden = header_value(name, value)  # for it may hold a password, which is refused below
-    problem = _base_url_problem(hidden)
+    value = hide(value)  # for it may hold a password, which is refused below
+    text = header_value(name, value)
+    problem = _base_url_problem(text.reveal())
     if problem:
         raise ConfigurationError(f"{name} {problem}")
-    return str(hidden).rstrip("/")
+    return text.reveal().rstrip("/")
 
 
 def host_of(netloc: str) -> str:

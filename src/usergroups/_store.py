@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from logging import getLogger
 from typing import Protocol, TypeGuard, runtime_checkable
 
-from ._oauth import Token
+from ._oauth import TOO_LONG, Token
 from ._settings import positive
+from .errors import ConfigurationError
 
 _log = getLogger("usergroups")
 
@@ -111,7 +112,9 @@ class CarefulStore:
             async with timeout(self._patience):
                 yield
         except Exception as error:  # noqa: BLE001  # it is the user's code
-            _log.warning("the token store failed to %s (%s); going on without it", deed, type(error).__name__)
+            too_long = isinstance(error, ConfigurationError) and error.message == TOO_LONG
+            reason = TOO_LONG if too_long else type(error).__name__  # other words may hold the token
+            _log.warning("the token store failed to %s (%s); going on without it", deed, reason)
 
 
 def _is_good(token: object) -> TypeGuard[Token]:

@@ -12,6 +12,7 @@ import attrs
 from ._ambient import Ambient
 from ._flight import Failure, Fetch, Fetched, Flight, Grant
 from ._oauth import Token
+from ._secrets import Redactor, hide
 from ._store import CarefulStore, TokenStore
 from .errors import APIConnectionError, RateLimitedError
 
@@ -88,6 +89,7 @@ class TokenSource:
         timeout: float | None,
         longest_wait: float,
         store: TokenStore | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._fetch = fetch
         self._asked = asked
@@ -95,6 +97,7 @@ class TokenSource:
         self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
         self._longest_wait = longest_wait
         self._store = CarefulStore(store, self._timeout)
+        self._redactor = redactor or Redactor()
         self._held: _Held | None = None
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: dict[asyncio.Task[None], Flight] = {}
@@ -311,6 +314,7 @@ class TokenSource:
         return self._pause
 
     def _keep(self, token: Token, since: float, how: str, *, replaced: bool) -> None:
+        self._redactor.learn(hide(token.access_token))
         life = token.expires_in
         ends_at = since + life - min(_LONGEST_MARGIN, life * _MARGIN)
         ahead = min(_LONGEST_AHEAD, life * _AHEAD)

@@ -18,7 +18,8 @@ import httpx
 
 from ._connections import Connect
 from ._network import Backend
-from ._settings import hide, host_of
+from ._secrets import hide
+from ._settings import host_of
 from .errors import ConfigurationError
 
 _UNUSABLE = (
@@ -73,19 +74,21 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
     Read the environment's proxies now, and give what chooses among them for a base URL.
     """
     proxies = {scheme: hide(address) for scheme, address in getproxies().items()}  # they may hold a password
+    excepted = {"no": proxies["no"].reveal()} if "no" in proxies else {}
     from_variables = bool(getproxies_environment())
 
     def choose(base_url: str) -> httpx.Proxy | None:
         parts = urlsplit(base_url)
         address = proxies.get(parts.scheme)
-        if not address:
+        if address is None or not address.reveal():
             return None
-        if proxy_bypass_environment(parts.netloc, proxies) if from_variables else proxy_bypass(parts.netloc):
+        if proxy_bypass_environment(parts.netloc, excepted) if from_variables else proxy_bypass(parts.netloc):
             return None
         proxy = None
         with suppress(ValueError, httpx.InvalidURL):
-            unquote(address, errors="strict")  # a password goes out in UTF-8
-            proxy = httpx.Proxy(address if "://" in address else f"http://{address.removeprefix('//')}")
+            scheme = "" if "://" in address.reveal() else "http://"
+            unquote(address.reveal(), errors="strict")  # a password goes out in UTF-8
+            proxy = httpx.Proxy(scheme + address.reveal().removeprefix("//"))
         if proxy is None or not host_of(proxy.url.netloc.decode("ascii")):
             raise ConfigurationError(
                 "the proxy of the environment cannot be used: it is no URL of a proxy that is known"

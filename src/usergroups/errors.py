@@ -190,7 +190,8 @@ class APIStatusError(_AnswerError):
         self.hint = hint
 
     def _came_back(self) -> str:
-        said = "" if self.message == reason_phrase(self.status_code) else self.message
+        phrase = reason_phrase(self.status_code)
+        said = "" if self.message in (phrase, f"{self.status_code} {phrase}") else self.message
         line = ": ".join(part for part in (self._answered(), said) if part)
         return f"{line}; {self.hint}" if self.hint else line
 

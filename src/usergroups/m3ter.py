@@ -24,8 +24,10 @@ from ._decode import MismatchError, Reader, is_array, is_object, parse_json
 from ._exchange import Answer
 from ._flight import Failure
 from ._http import Channel
+from ._oauth import basic_credentials
 from ._request import Request
 from ._retry import RetryPolicy
+from ._secrets import Redactor, hide
 from ._store import TokenStore
 from ._tokens import TokenSource
 from .errors import ConfigurationError, PaginationError
@@ -80,20 +82,21 @@ class M3terClient(Client):
         user_agent: str | None = None,
         token_store: TokenStore | None = None,
     ) -> None:
-        api_key, api_secret = _settings.hide(api_key), _settings.hide(api_secret)
-        base_url = _settings.hide(base_url)
+        key, secret, url = hide(api_key), hide(api_secret), hide(base_url)
+        del api_key, api_secret, base_url  # a traceback shows arguments
         setting = _settings.setting
         self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _settings.path_segment)
-        user = setting("api_key", api_key, "M3TER_API_KEY", _settings.header_value)
-        if ":" in user:
+        user = setting("api_key", key, "M3TER_API_KEY", _settings.header_value)
+        if ":" in user.reveal():
             raise ConfigurationError("api_key must not hold a ':', which HTTP Basic cannot carry")
-        password = setting("api_secret", api_secret, "M3TER_API_SECRET", _settings.header_value)
+        password = setting("api_secret", secret, "M3TER_API_SECRET", _settings.header_value)
         if token_store is not None:
             _settings.instance("token_store", token_store, TokenStore)
             if isinstance(token_store, type):  # which has the methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
+        redactor = Redactor(user, password, basic_credentials(user, password))
         self._channel = Channel(
-            base_url=setting("base_url", base_url, "M3TER_BASE_URL", _settings.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "M3TER_BASE_URL", _settings.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -102,6 +105,7 @@ class M3terClient(Client):
             transport=transport,
             user_agent=user_agent,
             hints=_HINTS,
+            redactor=redactor,
         )
         token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
         self._token_request = token_request
@@ -112,9 +116,10 @@ class M3terClient(Client):
             timeout=self._channel.timeout,
             longest_wait=retry.max_retry_after,
             store=token_store,
+            redactor=redactor,
         )
         self._auth = BearerAuth(self._tokens, _REFUSALS)
-        self._read = partial(_read, Reader())
+        self._reader = Reader()
         self._shown = f"org_id={self._org_id!r}, base_url={self._channel.base_url!r}"
 
     def list_user_groups(
@@ -160,6 +165,11 @@ class M3terClient(Client):
         _log.debug("page fetched: %d user groups", len(fetched[0].items))
         return fetched
 
+    async def _read(self, answer: Answer) -> Fetched[UserGroup]:
+        page = await _read_page(self._reader, answer)
+        repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
+        return page, lambda: unexpected(answer, repeats, self._channel.redactor, PaginationError)
+
     async def authenticate(self) -> None:
         """
         Make sure that there is a good token; for readiness checks.
@@ -185,12 +195,6 @@ def _page_request(
     org_id: str, user_id: str, inherited: bool | None, page_size: int | None, token: str | None
 ) -> Request:
     return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
-
-
-async def _read(reader: Reader, answer: Answer) -> Fetched[UserGroup]:
-    page = await _read_page(reader, answer)
-    repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
-    return page, partial(unexpected, answer, repeats, PaginationError)
 
 
 async def _read_page(reader: Reader, answer: Answer) -> Page[UserGroup]:

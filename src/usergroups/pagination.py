@@ -112,7 +112,8 @@ class _Listing(Generic[T]):
         Return the next page, or None after the last. Raises `PaginationError` where a token came round again.
         """
         if self._repeats is not None:
-            raise self._repeats()
+            error, self._repeats, self._at_end = self._repeats(), None, True  # what makes it holds the answer
+            raise error
         if self._at_end:
             return None
         if self._token is not None:

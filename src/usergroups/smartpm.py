@@ -21,6 +21,7 @@ from ._exchange import Answer
 from ._http import Channel
 from ._request import Request
 from ._retry import RetryPolicy
+from ._secrets import Redactor, hide
 from .errors import ConfigurationError
 
 __all__ = ["SmartPMClient", "User", "UserGroup"]
@@ -64,14 +65,15 @@ class SmartPMClient(Client):
         transport: httpx.AsyncBaseTransport | None = None,
         user_agent: str | None = None,
     ) -> None:
-        api_key, base_url = _settings.hide(api_key), _settings.hide(base_url)
+        given, url = hide(api_key), hide(base_url)
+        del api_key, base_url  # a traceback shows arguments
         setting = _settings.setting
-        key = setting("api_key", api_key, "SMARTPM_API_KEY", _settings.header_value)
+        key = setting("api_key", given, "SMARTPM_API_KEY", _settings.header_value)
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _settings.header_value)
-        self._company_id = str(company)
+        self._company_id = company.reveal()
         self._auth = key_auth({"X-API-KEY": key})
         self._channel = Channel(
-            base_url=setting("base_url", base_url, "SMARTPM_BASE_URL", _settings.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "SMARTPM_BASE_URL", _settings.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -79,6 +81,7 @@ class SmartPMClient(Client):
             transport=transport,
             user_agent=user_agent,
             hints=_HINTS,
+            redactor=Redactor(key),
         )
         self._reader = Reader()
         self._shown = f"company_id={self._company_id!r}, base_url={self._channel.base_url!r}"

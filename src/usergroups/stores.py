@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from random import uniform
 
 from ._oauth import Token
+from ._secrets import Secret, hide
 from ._settings import parameter
 from .errors import ConfigurationError
 
@@ -50,10 +51,10 @@ class RedisTokenStore:
         """
         async with timeout(_PATIENCE):
             left = await self._redis.pttl(self._key)  # first: of a token that is saved meanwhile, it is too little
-            found = await self._redis.get(self._key)
+            found = _hidden(await self._redis.get(self._key))
         if found is None or left <= 0:
             return None
-        return Token(found if isinstance(found, str) else str(found, "ascii", "replace"), left / 1000)
+        return Token(found.reveal(), left / 1000)
 
     async def save(self, token: Token) -> None:
         """
@@ -75,6 +76,10 @@ class RedisTokenStore:
         finally:
             async with timeout(_PATIENCE):
                 await lock.release()
+
+
+def _hidden(found: bytes | str | None) -> Secret | None:
+    return hide(str(found, "ascii", "replace") if isinstance(found, bytes) else found)
 
 
 def _asynchronous(redis: object) -> Redis:

@@ -13,7 +13,7 @@ import httpx
 
 from . import _settings
 from ._connections import KEPT_ALIVE
-from ._faults import StaleError
+from ._faults import ProxyAnswerError, StaleError
 from ._transports import environment_proxies, tls_context
 from .errors import ConfigurationError
 
@@ -52,7 +52,6 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (DisconnectedError, httpx.ReadError),
     (aiohttp.ClientOSError, httpx.ReadError),
@@ -104,8 +103,6 @@ def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
-    cancel_safe = True  # an exchange may be cancelled at any moment and takes no connection along
-
     def __init__(self, context: ssl.SSLContext, choose_proxy: Callable[[str], httpx.Proxy | None]) -> None:
         self._context = _Context.of(context)
         self._choose_proxy = choose_proxy
@@ -120,7 +117,10 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
         proxy = self._proxy(request.url)
         in_tunnel = request.url.scheme == "https"  # the proxy is told by itself then, and never sees the request
-        with _as_httpx():
+        name = "" if proxy is None else proxy.url.netloc.decode("ascii")
+        if not in_tunnel:
+            request.extensions = {**request.extensions, "proxy": name}  # which may answer by itself
+        with _as_httpx(name):
             response = await (await self._session()).request(
                 request.method,
                 URL(str(request.url), encoded=True),
@@ -371,12 +371,14 @@ class _Body(httpx.AsyncByteStream):
 
 
 @contextmanager
-def _as_httpx() -> Generator[None, None, None]:
+def _as_httpx(proxy: str = "") -> Generator[None, None, None]:
     """
     Raise what aiohttp raises as what httpx calls it.
     """
     try:
         yield
+    except aiohttp.ClientHttpProxyError as error:
+        raise ProxyAnswerError(error.status, proxy) from error
     except aiohttp.ClientError as error:
         if isinstance(error, DisconnectedError) and error.stale:
             raise StaleError(type(error).__name__) from error

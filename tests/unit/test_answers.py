@@ -2,9 +2,10 @@
 
 import html
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -25,9 +26,11 @@ from usergroups import (
     UnexpectedResponseError,
     UserGroupsError,
 )
-from usergroups._answers import error_class, path_of, status_error, unexpected
+from usergroups import _answers as answers
+from usergroups._answers import error_class, path_of
 from usergroups._decode import MismatchError
 from usergroups._exchange import Answer
+from usergroups._secrets import Redactor, Secret
 
 URL = "https://api.example/organizations/o%2F1/users/u/usergroups?nextToken=canary"
 PATH = "/organizations/o%2F1/users/u/usergroups"
@@ -54,6 +57,25 @@ def answer(
 def basic(user: str, password: str) -> str:
     """Give the credentials of HTTP Basic."""
     return b64encode(f"{user}:{password}".encode()).decode()
+
+
+def redactor(came: Answer) -> Redactor:
+    """Give the redactor of a client with the secrets that it has sent for *came*."""
+    scheme, _, credentials = came.request.headers.get("authorization", "").partition(" ")
+    secrets = [came.request.headers.get("x-api-key", ""), credentials]
+    if scheme == "Basic":
+        secrets += b64decode(credentials).decode().split(":", 1)
+    return Redactor(*map(Secret, secrets))
+
+
+def status_error(came: Answer, **options: Any) -> APIStatusError:
+    """Make the error of *came* for a client that hides what it has sent."""
+    return answers.status_error(came, redactor(came), **options)
+
+
+def unexpected(came: Answer, mismatch: MismatchError, *kind: Any) -> UnexpectedResponseError:
+    """Make the error of *came*, which is not as specified, for a client that hides what it has sent."""
+    return answers.unexpected(came, mismatch, redactor(came), *kind)
 
 
 STATUSES: dict[int, type[APIStatusError]] = {

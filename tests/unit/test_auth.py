@@ -16,7 +16,7 @@ from usergroups._auth import Authorization, BearerAuth, Headers, key_auth
 from usergroups._exchange import Answer
 from usergroups._faults import Fault
 from usergroups._flight import Failure
-from usergroups._settings import Secret
+from usergroups._secrets import Secret
 from usergroups._tokens import TokenSource
 
 REFUSALS = frozenset({401, 403})
@@ -46,7 +46,7 @@ class API:
         """Answer one request."""
         if (failure := await decide(shown)) is not None:
             return failure
-        token = shown.headers["Authorization"].removeprefix("Bearer ")
+        token = shown.headers["Authorization"].reveal().removeprefix("Bearer ")
         self.shown.append(token)
         return answer(self.judge(token))
 
@@ -82,7 +82,7 @@ async def test_key_is_shown_every_time() -> None:
     outcomes = [status(await auth(send, FOREVER)) for _ in range(2)]
 
     assert outcomes == [401, 401]
-    assert headers == [{"X-API-KEY": "key"}] * 2
+    assert headers == [{"X-API-KEY": Secret("key")}] * 2
 
 
 async def test_token_is_shown(auth: BearerAuth) -> None:

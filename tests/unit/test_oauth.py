@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from usergroups import ConfigurationError, Token
 from usergroups._decode import MismatchError
-from usergroups._oauth import basic_header, bearer_header, is_usable, read_token
+from usergroups._oauth import basic_header, bearer_header, read_token, token_flaw
+from usergroups._secrets import Secret, hide
 
 GOOD = {"access_token": "opaque.token", "expires_in": 18_000, "token_type": "Bearer", "scope": None}
 USUAL_LIFE = 600.0
@@ -97,21 +98,21 @@ class TestHeaders:
 
     def test_basic(self) -> None:
         """The key's id and its secret go into one header, which hides them."""
-        header = basic_header("key", "secret: with a colon")
+        header = basic_header(Secret("key"), Secret("secret: with a colon"))
 
-        scheme, _, credentials = header.partition(" ")
+        scheme, _, credentials = header.reveal().partition(" ")
         assert (scheme, b64decode(credentials)) == ("Basic", b"key:secret: with a colon")
         assert repr(header) == "'***'"
 
     def test_basic_as_in_the_rfc(self) -> None:
         """The example of RFC 7617, section 2, comes out as it is printed there."""
-        assert basic_header("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        assert basic_header(Secret("Aladdin"), Secret("open sesame")).reveal() == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
 
     def test_bearer(self) -> None:
         """The access token goes into a header, which hides it."""
         header = bearer_header(Token("canary", 60.0))
 
-        assert header == "Bearer canary"
+        assert header.reveal() == "Bearer canary"
         assert repr(header) == "'***'"
 
 
@@ -240,7 +241,7 @@ class TestReadToken:
 
         assert caught.value.json_path == "$.access_token"
         assert "canary" not in repr(caught.value)
-        assert not is_usable(value)
+        assert token_flaw(hide(value))
 
     def test_f14_no_token(self) -> None:
         """An answer without a token is none."""

@@ -1,6 +1,8 @@
 """What arguments and environment settings may be, and what is said where they are wrong."""
 
+import copy
 import math
+import pickle
 from enum import Enum, IntEnum
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from usergroups import ConfigurationError
 from usergroups import _settings as settings
-from usergroups._settings import Secret
+from usergroups._secrets import Secret
 
 VARIABLE = "USERGROUPS_TEST_SETTING"
 LIMIT = 16 * 1024
@@ -71,26 +73,43 @@ class TestSecret:
 
         assert repr(secret) == "'***'"
         assert "hunter2" not in repr({"key": [secret]})
-        assert f"{secret!r}{secret!s}" == "'***'hunter2"
+        assert f"{secret!r}{secret!s}{secret}" == "'***'" * 3
 
-    def test_it_is_the_text(self) -> None:
-        """A secret can be used as the text that it is."""
-        assert Secret("hunter2") == "hunter2"
+    @pytest.mark.parametrize("text", ["hunter2", "", "\0", "é\ud800", "x" * 100_000], ids=ascii)
+    def test_it_is_no_text_but_gives_it(self, text: str) -> None:
+        """A secret can be asked for the text that it was made of, and is like none."""
+        secret = Secret(text)
+
+        assert secret.reveal() == text
+        assert secret == Secret(text)
+        assert hash(secret) == hash(Secret(text))
+        assert secret != Secret(f"{text} ")
+        assert secret != text
+        assert not isinstance(secret, str | bytes)
+
+    def test_it_is_not_pickled(self) -> None:
+        """A pickle would show a secret, and a copy is the secret itself."""
+        secret = Secret("hunter2")
+
+        assert copy.copy(secret) is copy.deepcopy(secret) is secret
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(secret)
 
     @pytest.mark.parametrize(
-        ("value", "hidden"),
+        ("value", "text"),
         [
-            pytest.param("hunter2", True, id="text"),
-            pytest.param(Name.ID, True, id="a member of a text enumeration"),
-            pytest.param(None, False, id="nothing"),
+            pytest.param("hunter2", "hunter2", id="text"),
+            pytest.param(Name.ID, "abc", id="a member of a text enumeration"),
+            pytest.param(Secret("hunter2"), "hunter2", id="what is hidden already"),
         ],
     )
-    def test_hide_takes_text(self, value: str | None, hidden: bool) -> None:
-        """Text is hidden, nothing is not, and both stay equal to what they were."""
-        found = settings.hide(value)
+    def test_hide_takes_text(self, value: str, text: str) -> None:
+        """Text is hidden; a member of a text enumeration is its value, not its name."""
+        assert settings.hide(value).reveal() == text
 
-        assert found == value
-        assert isinstance(found, Secret) is hidden
+    def test_hide_keeps_nothing(self) -> None:
+        """What is not given stays so."""
+        assert settings.hide(None) is None
 
     @pytest.mark.parametrize("value", [b"canary", ["canary"], 5], ids=["bytes", "a list", "a number"])
     def test_hide_keeps_only_the_type_of_anything_else(self, value: object) -> None:
@@ -100,10 +119,6 @@ class TestSecret:
         assert "canary" not in f"{found!r} {vars(found)}"
         with pytest.raises(ConfigurationError, match=f"^api_key must be text, not {type(value).__name__}$"):
             settings.header_value("api_key", found)
-
-    def test_hide_takes_the_value_of_a_member(self) -> None:
-        """A member of a text enumeration is its value, not its name."""
-        assert str(settings.hide(Name.ID)) == "abc"
 
 
 class TestSetting:
@@ -135,7 +150,7 @@ class TestSetting:
 
         value = settings.setting("id", argument, VARIABLE, settings.header_value, default=default)
 
-        assert value == found
+        assert value.reveal() == found
 
     @pytest.mark.parametrize(
         ("argument", "variable", "default", "problem"),
@@ -182,7 +197,7 @@ class TestHeaderValue:
         """Visible ASCII goes into a header as it is, spaces within included."""
         found = settings.header_value("api_key", value)
 
-        assert found == value
+        assert found.reveal() == value
         assert type(found) is Secret
 
     @pytest.mark.parametrize(
@@ -222,7 +237,7 @@ class TestHeaderValue:
         except ConfigurationError:
             return
 
-        assert httpx.Headers({"x-api-key": found})["x-api-key"] == value
+        assert httpx.Headers({"x-api-key": found.reveal()})["x-api-key"] == value
 
 
 class TestPathSegment:

@@ -370,8 +370,8 @@ PROBLEM = "application/problem+json"
 @pytest.mark.parametrize(
     ("status", "body", "content_type", "kind", "message"),
     [
-        (502, HTML, "text/html", ServerError, "Bad Gateway"),
-        (502, b"\n\n  " + HTML, "application/json", ServerError, "Bad Gateway"),
+        (502, HTML, "text/html", ServerError, "502 Bad Gateway"),
+        (502, b"\n\n  " + HTML, "application/json", ServerError, "502 Bad Gateway"),
         (413, b"response too large", "text/plain", BadRequestError, "response too large"),
         (500, b"", "", ServerError, "Internal Server Error"),
         (400, b'{"message": "no such', "application/json", BadRequestError, '{"message": "no such'),
