@@ -15,11 +15,12 @@ _LEVELS = 4  # as it came, and undone three times: JSON within JSON within a pag
 _KEPT = 5  # access tokens that are remembered, the last ones
 _HIDDEN = "***"
 _WINDOW = 8192  # characters; what is kept of a text is at most half of it
+_MASK = bytes(range(255, -1, -1))  # each byte's complement: of visible ASCII, nothing that can be read
 _AFTER_CUT = 256  # characters before a cut in which a secret may have begun that nobody recognizes yet
 
 # One character as JSON (RFC 8259, 7), a URL (RFC 3986, 2.1) or HTML (13.5) may spell it.
 _SPELT = re.compile(
-    r"(\\(?:u00|x)[2-7][0-9a-fA-F]|\\[!-/:-@\[-`{-~]|%[2-7][0-9a-fA-F]"
+    r"(\\(?:u00|x)[2-7][0-9a-fA-F]|\\[ -/:-@\[-`{-~]|%[2-7][0-9a-fA-F]"
     r"|&(?:#0{0,20}[0-9]{2,3}|#[xX]0{0,20}[0-9a-fA-F]{2});?|&[a-zA-Z]{2,16};)"
 )
 _HALF_SPELT = re.compile(r"(?:\\(?:u0{0,2}[2-7]?|x[2-7]?)?|%[2-7]?|&(?:#[xX]?[0-9a-fA-F]{0,40}|[a-zA-Z]{0,16}))\Z")
@@ -34,23 +35,22 @@ class Secret:
     What shows local variables cuts a str before it asks for its repr, of whatever class it is.
     """
 
-    __slots__ = ("_number",)
+    __slots__ = ("_masked",)
 
     def __init__(self, text: str) -> None:
-        self._number = int.from_bytes(b"\1" + text.encode("utf-8", "surrogatepass"))
+        self._masked = text.encode("utf-8", "surrogatepass").translate(_MASK)
 
     def reveal(self) -> str:
         """
         Return the text. Not to be kept in a variable: whoever sees the frame sees that.
         """
-        number = self._number
-        return number.to_bytes((number.bit_length() + 7) // 8)[1:].decode("utf-8", "surrogatepass")
+        return self._masked.translate(_MASK).decode("utf-8", "surrogatepass")
 
     def __eq__(self, other: object) -> bool:
-        return self._number == other._number if isinstance(other, Secret) else NotImplemented
+        return self._masked == other._masked if isinstance(other, Secret) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._number)
+        return hash(self._masked)
 
     def __repr__(self) -> str:
         return f"'{_HIDDEN}'"

@@ -1,9 +1,10 @@
 """What tools show of a traceback's local variables: rich, structlog, sentry-sdk and their kind."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
-from types import FunctionType, MethodType
+from types import CellType, FunctionType, MethodType
 
 import attrs
 
@@ -51,7 +52,7 @@ def _texts(roots: list[tuple[str, object]]) -> Iterator[tuple[str, str]]:
         elif isinstance(one, bytes | bytearray):
             yield place, one.decode("latin-1")
         else:
-            yield f"repr of {place}", repr(one)
+            yield f"repr of {place}", _repr(one)
             pending += [(f"{place}{step}", value) for step, value in _within(one)]
 
 
@@ -60,23 +61,37 @@ def _within(one: object) -> Iterator[tuple[str, object]]:
         for key, value in list(one.items()):
             yield ".key", key
             yield f"[{key!r}]", value
-    elif isinstance(one, Sequence | Set | deque):
+    elif isinstance(one, Sequence | AbstractSet | deque):
         yield from ((f"[{at}]", value) for at, value in enumerate(one))
-    elif isinstance(one, partial):
-        yield from ((".func", one.func), (".args", one.args), (".keywords", one.keywords))
-    elif isinstance(one, MethodType):
-        yield ".__self__", one.__self__
     elif isinstance(one, FunctionType):
-        for cell in one.__closure__ or ():
-            if cell != type(cell)():  # one that is empty still
-                yield f".{one.__name__}", cell.cell_contents
-    elif attrs.has(type(one)):
-        yield from ((f".{field.name}", getattr(one, field.name)) for field in attrs.fields(type(one)) if field.repr)
-    elif type(one).__module__.startswith("usergroups"):
-        yield from ((f".{name}", value) for name, value in getattr(one, "__dict__", {}).items())
-        names = [name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
-        yield from ((f".{name}", getattr(one, name)) for name in names if hasattr(one, name))
+        empty = CellType()
+        cells = [cell for cell in one.__closure__ or () if cell != empty]
+        yield from ((f".{one.__name__}", cell.cell_contents) for cell in cells)
+    else:
+        yield from ((f".{name}", getattr(one, name)) for name in _names(one) if hasattr(one, name))
+
+
+def _names(one: object) -> Iterable[str]:
+    """
+    Give the names of those attributes of *one* that are looked at.
+    """
+    if isinstance(one, partial):
+        return "func", "args", "keywords"
+    if isinstance(one, MethodType):
+        return ("__self__",)
+    if attrs.has(type(one)):
+        return [field.name for field in attrs.fields(type(one)) if field.repr]
+    if type(one).__module__.startswith("usergroups"):
+        return [*getattr(one, "__dict__", ()), *getattr(one, "__slots__", ())]
+    return ()
 
 
 def _holds(text: str, pieces: set[str]) -> bool:
     return any(text[at : at + PIECE] in pieces for at in range(max(1, len(text) - PIECE + 1)))
+
+
+def _repr(one: object) -> str:
+    try:
+        return repr(one)
+    except Exception as error:  # noqa: BLE001  # of what is half made, say: tools show that it failed
+        return f"<no repr: {error}>"
