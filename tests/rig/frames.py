@@ -10,10 +10,11 @@ import attrs
 
 from .canary import SDK_FOLDERS, chain
 
+OURS = (*SDK_FOLDERS, "<attrs generated")  # the files of frames of ours: what attrs writes for us is
 PIECE = 8  # characters of a secret that are too many
 
 
-def shown(error: BaseException, secrets: Iterable[str], folders: tuple[str, ...] = SDK_FOLDERS) -> list[str]:
+def shown(error: BaseException, secrets: Iterable[str], folders: tuple[str, ...] = OURS) -> list[str]:
     """
     Give the places at which a piece of one of *secrets* shows in *error*, its chain, or their frames in *folders*.
 

@@ -20,9 +20,8 @@ import pytest
 import rich.traceback
 from redis import exceptions as redis_errors
 
-from rig import canary
 from rig.fixtures import MakeM3ter, MakeSmartPM
-from rig.frames import shown
+from rig.frames import OURS, shown
 from rig.leaks import Watch
 from rig.script import Script, answer, close, json_answer, reset, silence, token_answer
 from rig.server import FaultServer, Request
@@ -77,7 +76,7 @@ def told(error: BaseException, *secrets: str) -> list[str]:
 def without_ours(error: BaseException) -> BaseException:
     """Take the frames of the tests out of the traceback of *error*: what they hold is theirs."""
     traceback = error.__traceback__
-    while traceback is not None and not traceback.tb_frame.f_code.co_filename.startswith(canary.SDK_FOLDERS):
+    while traceback is not None and not traceback.tb_frame.f_code.co_filename.startswith(OURS):
         traceback = traceback.tb_next
     return error.with_traceback(traceback)
 
@@ -171,17 +170,7 @@ def test_f87_tokens(size: int) -> None:
     for call in calls:
         with pytest.raises(ConfigurationError) as caught:
             call()
-        assert told(without_ours(caught.value.with_traceback(past_this_file(caught.value))), secret) == []
-
-
-def past_this_file(error: BaseException) -> Any:
-    """Give the traceback of *error* from the last frame of these tests on."""
-    last = traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == __file__:
-            last = traceback.tb_next
-        traceback = traceback.tb_next
-    return last
+        assert told(without_ours(caught.value), secret) == []
 
 
 def echo(status: int, *then: Any, length: int | None = None) -> Callable[[Request, int], Script]:
