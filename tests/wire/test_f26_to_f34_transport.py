@@ -32,7 +32,7 @@ from rig.script import (
 )
 from rig.server import FaultServer, unused_port
 from rig.tls import Authority
-from usergroups import APIConnectionError, APITimeoutError, ConfigurationError, RetryPolicy
+from usergroups import APIConnectionError, APIStatusError, APITimeoutError, ConfigurationError, RetryPolicy
 from usergroups.transports import aiohttp_transport
 from wire.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Ask, Meanwhile, Options, Provider, memory
 
@@ -651,17 +651,63 @@ async def test_f79_proxy_may_ask_for_a_password(
     assert {one.header("proxy-authorization") for one in origin.requests} == {None}
 
 
-@pytest.mark.parametrize("status", [403, 407, 502])
-async def test_f79_proxy_that_refuses_is_named(
-    make_server: MakeServer, provider: Provider, watch: Watch, monkeypatch: pytest.MonkeyPatch, status: int
+@pytest.mark.parametrize(
+    ("status", "tries", "said"),
+    [
+        (403, 1, "answered CONNECT with 403 Forbidden"),
+        (407, 1, "answered CONNECT with 407 Proxy Authentication Required"),
+        (502, 3, "answered CONNECT with 502 Bad Gateway"),
+    ],
+)
+async def test_f79_f90_proxy_that_refuses_is_named(
+    make_server: MakeServer,
+    provider: Provider,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    tries: int,
+    said: str,
 ) -> None:
-    """What a proxy answers to CONNECT is not taken for the provider's answer."""
+    """What a proxy answers to CONNECT is not taken for the provider's answer, and is final unless it may pass."""
     proxy = make_server()
     proxy.always("*", answer(b'{"message": "not the provider\'s words"}', status), method="CONNECT")
     set_environment(monkeypatch, proxy, HTTPS_PROXY="http://CANARY-user:CANARY-password@PROXY")
 
-    with watch.raises(APIConnectionError, match="failed: the proxy refused [(]api.invalid"):
+    with watch.raises(APIConnectionError) as caught:
         await provider.of("https://api.invalid")()
+
+    sentence = str(caught.value)
+    assert said in sentence
+    assert f"the proxy 127.0.0.1:{proxy.port}" in sentence
+    assert "api.invalid" in sentence
+    assert "api_key" not in sentence
+    assert proxy.count(method="CONNECT") == tries
+
+
+@pytest.mark.parametrize("body", [b"<html><title>Access denied</title></html>", b"denied", b'{"message": "denied"}'])
+@pytest.mark.parametrize("status", [403, 407])
+async def test_f90_proxy_that_answers_a_request_is_named(
+    make_server: MakeServer,
+    provider: Provider,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    body: bytes,
+) -> None:
+    """A proxy that answers a plain request by itself is told from the provider, with its address and its status."""
+    proxy = make_server()
+    proxy.always("*", answer(body, status))
+    set_environment(monkeypatch, proxy, HTTP_PROXY="http://CANARY-user:CANARY-password@PROXY")
+
+    with watch.raises(APIStatusError) as caught:
+        await provider.of("http://127.0.0.2:9")()
+
+    sentence = str(caught.value)
+    assert f"it was the proxy 127.0.0.1:{proxy.port} that answered" in sentence
+    assert str(status) in sentence
+    assert "denied" in sentence
+    assert "check api_key" not in sentence
+    assert proxy.count() == 1
 
 
 async def test_f79_proxy_that_is_away_is_an_error(
