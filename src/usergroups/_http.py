@@ -102,6 +102,7 @@ class Channel:
         self._most = _settings.count("max_in_flight", max_in_flight)
         self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
         self._headers = usual_headers(base_url, user_agent)
+        self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
         self._peer = urlsplit(base_url).netloc
         self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
@@ -189,7 +190,7 @@ class Channel:
         What it shows is decided for each attempt as it goes out; whose token has ended in line waits for
         another in no place, and is then before the others. An *urgent* one, which others wait for, is
         first in the line, takes nothing of the retry budget, and has an attempt's full time, as who
-        joins them may have longer.
+        joins them may have longer; but not where nothing else than its timeouts ends it.
         """
 
         async def attempt() -> Answer | Fault | Failure:
@@ -203,7 +204,7 @@ class Channel:
             if self._closed:
                 station.pacer.leave()
                 return Fault(reason="closed", retryable=False)  # what it is called below
-            left = FOREVER if urgent else deadline() - self.ambient.clock()
+            left = FOREVER if urgent and self._may_cancel else deadline() - self.ambient.clock()
             built = request().to(self.base_url, self._headers, shown.headers)  # not before its turn
             built.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
             return await station.connections.exchange(built, limit=limit, done=station.pacer.leave)

@@ -12,7 +12,7 @@ from rig.cancel import explore
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
 from rig.leaks import Watch
-from rig.script import Gate, Script, answer, hold, token_answer
+from rig.script import Gate, Script, answer, hold, silence, token_answer
 from rig.server import FaultServer, Request
 from rig.tally import Tally
 from unit.endpoint import Shelf
@@ -200,6 +200,24 @@ async def test_f106_fetch_is_tried_again_for_whoever_has_the_time(server: FaultS
     client = m3ter(server, timeout=0.1, roll=0.9, retry=RetryPolicy(backoff_initial=0.3))
 
     assert await listed(client, timeout=30.0) == GROUPS
+    assert server.count(TOKEN) == 2
+
+
+@pytest.mark.parametrize("transport", ["httpcore", "aiohttp", "pool"], indirect=True)
+async def test_f106_fetch_that_nobody_waits_for_holds_no_place(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch
+) -> None:
+    """An endpoint that is silent costs those who wait their time, and those who come later nothing."""
+    server.once(TOKEN, (silence,))
+    server.always(TOKEN, good_tokens())
+    server.always(LIST, PAGE)
+    client = m3ter(server, timeout=0.2, max_in_flight=1)
+
+    with watch.raises(APITimeoutError, match=r"no answer within 0\.2 s"):
+        await listed(client)
+    await asyncio.sleep(0.2)  # the fetch began a moment after the call
+
+    assert await listed(client, timeout=5.0) == GROUPS
     assert server.count(TOKEN) == 2
 
 
