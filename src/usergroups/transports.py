@@ -32,7 +32,7 @@ __all__ = ["aiohttp_transport"]
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
 _LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
 _FACTORY = "_factory"  # where a connector of aiohttp has what it makes the protocols of its connections with
-_Poll = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class DisconnectedError(aiohttp.ClientConnectionError):
@@ -226,6 +226,9 @@ class _Connection(ResponseHandler):
         super().__init__(loop)
         self.__requests = 0
         self.__silent = True  # since the last of them
+        self.__put_aside = False  # some of what has arrived, perhaps
+        self.__retired = False
+        self.__poll: selectors.BaseSelector | None = None
         self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its answer, None until that begins
 
     def set_response_params(self, **params: Any) -> None:
@@ -237,29 +240,42 @@ class _Connection(ResponseHandler):
         self.__body = None
         super().set_response_params(**params)
 
+    @property
+    def should_close(self) -> bool:
+        """
+        Whether it is to be closed, rather than kept, when the answer has been read.
+        """
+        return self.__retired or super().should_close
+
     def is_connected(self) -> bool:
         """
         Return whether another request may be sent, when none is under way: the socket is open, and silent.
         """
-        return super().is_connected() and not _is_readable(self.transport)
+        return super().is_connected() and not self.__hears()
 
     def data_received(self, data: bytes) -> None:
         """
         Take what has arrived; nothing, where aiohttp goes on with what it has put aside.
         """
-        if not data:
-            awaited = self.__awaits()
-            super().data_received(data)
-            if awaited and not self.__awaits():  # and whether there was more, nobody can tell
-                self.__retire()
-            return
-        self.__silent = False
+        if data:
+            self.__silent = False
         if len(data) > 1 and self.__awaits():
             super().data_received(data[:-1])
         if not self.__awaits():
-            self.__retire()
+            if data:
+                self.__retire()
         elif self.exception() is None:
+            in_doubt, self.__put_aside = self.__put_aside, False
             super().data_received(data[-1:])
+            if in_doubt and not self.__awaits():
+                self.__retire()
+
+    def pause_reading(self) -> None:
+        """
+        Read no more for now: what has arrived already is put aside, be it of the answer or not.
+        """
+        self.__put_aside = True
+        super().pause_reading()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """
@@ -280,22 +296,23 @@ class _Connection(ResponseHandler):
             exc = lost
         super().set_exception(exc, *args, **kwargs)
 
+    def __hears(self) -> bool:
+        """
+        Return whether the socket holds what the loop has not looked at yet, its end if nothing else.
+        """
+        poll = self.__poll
+        if poll is None:
+            poll = self.__poll = _Poll()
+            poll.register(cast(asyncio.Transport, self.transport).get_extra_info("socket"), selectors.EVENT_READ)
+        return bool(poll.select(0))
+
     def __awaits(self) -> bool:
         return self.__body is None or not self.__body.is_eof()
 
     def __retire(self) -> None:
-        self.force_close()
+        self.__retired = True
         if self.transport is not None:
             self.transport.close()
-
-
-def _is_readable(transport: asyncio.BaseTransport | None) -> bool:
-    """
-    Return whether the socket of *transport* holds something, its end if nothing else.
-    """
-    with _Poll() as poll:
-        poll.register(cast(asyncio.BaseTransport, transport).get_extra_info("socket"), selectors.EVENT_READ)
-        return bool(poll.select(0))
 
 
 def _is_context(value: object) -> bool:

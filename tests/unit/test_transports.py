@@ -125,6 +125,21 @@ class TestAiohttp:
         assert connection.should_close
         assert len(connection) == 0
 
+    async def test_f83_what_was_put_aside_with_the_end_of_an_answer_closes_the_connection(self) -> None:
+        """Where aiohttp stops in a long answer, and what it has not read yet may hold more, it is not used again."""
+        transport = Pipe()
+        connection = _Connection(asyncio.get_running_loop())
+        connection.connection_made(transport)
+        connection.set_response_params()
+
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000 + b"HTTP/1.1 2")
+        _, body = await connection.read()
+        while not body.at_eof():
+            body.read_nowait()
+
+        assert connection.should_close
+        assert transport.is_closing()
+
     async def test_f83_what_comes_once_the_connection_is_closed_is_dropped(self) -> None:
         """Where aiohttp has closed the connection already, over `Connection: close` perhaps, nothing is left to do."""
         transport = Pipe()

@@ -105,7 +105,8 @@ SURPLUS = {
     "an answer after trailers": Surplus(TRAILERS + STRAY),
     "an interim answer and two more": Surplus(HINTS + OWN + STRAY),
     "an answer after a long one": Surplus(LONG + STRAY),
-    "half an answer after a long one": Surplus(LONG + HALF, REST),
+    "half an answer after a long one": Surplus(LONG + HALF),
+    "half an answer after a long one, and half later": Surplus(LONG + HALF, REST),
     "an answer after 204": Surplus(head(204) + STRAY),
     "bytes after 204": Surplus(answer(body_of("nobody"), 204)),
     "an answer after 304": Surplus(head(304) + STRAY),
@@ -223,6 +224,20 @@ async def test_f83_answer_that_comes_byte_by_byte_is_whole(server: FaultServer, 
     assert [await groups_of(client, "first") for _ in range(2)] == [["group of first"]] * 2
 
     assert len(server.connections) == 1
+
+
+async def test_f31_chunk_that_goes_wrong_while_the_body_is_read(server: FaultServer, watch: Watch) -> None:
+    """A reader who waits for more of a body hears of it when aiohttp has closed the connection over a wrong chunk."""
+    reading = Gate()
+    server.always("/", (head(200, {"Transfer-Encoding": "chunked"}), hold(reading), b"zz\r\n{}\r\n0\r\n\r\n"))
+    transport = aiohttp_transport()
+    watch.add_client(transport)
+    response = await transport.handle_async_request(httpx.Request("GET", f"{server.url}/"))
+    reading.open()
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await response.aread()
+    await response.aclose()
 
 
 # 92: idle connections
