@@ -145,7 +145,7 @@ class _Source(Generic[K]):
         iterator = aiter(keys) if isinstance(keys, AsyncIterable) else _each(keys)
         generator = cast("AsyncGenerator[K, None] | None", iterator if isinstance(iterator, AsyncGenerator) else None)
         try:
-            while True:
+            while not self._left:  # else it went on over the cancel
                 step = iterator.__anext__
                 try:
                     await self.asked.wait()
@@ -159,8 +159,6 @@ class _Source(Generic[K]):
                 except StopAsyncIteration:
                     return
                 self._news.set()
-                if self._left:  # and it went on over the cancel
-                    return
         finally:
             if generator is not None:
                 await generator.aclose()

@@ -804,6 +804,7 @@ class TestScopes:
             try:
                 with suppress(asyncio.CancelledError):
                     await asyncio.Event().wait()
+                await asyncio.sleep(0)
                 yield 1
             finally:
                 closed.append("keys")
