@@ -62,7 +62,7 @@ async def _run(call: Call, users: Iterator[str], callers: int, seconds: float) -
     async def ask() -> None:
         nonlocal pool_timeouts, errors
         asked = time.perf_counter()
-        while asked < end:
+        while True:  # once at least, however late this begins
             try:
                 await call(next(users))
             except Exception as error:  # whatever it is, it is counted
@@ -72,6 +72,8 @@ async def _run(call: Call, users: Iterator[str], callers: int, seconds: float) -
                     errors += 1
             answered = time.perf_counter()
             latencies.append(answered - asked)
+            if answered >= end:
+                return
             asked = answered
 
     async with asyncio.TaskGroup() as group:
