@@ -81,6 +81,10 @@ storm: $(DEV) ## many callers, seeded faults and a look for losses, for some min
 reliability: $(DEV) ## run the tests of the fault table, and write docs/reliability.md
 	$(PY) tests/reliability.py
 
+.PHONY: matrix
+matrix: $(DEV) ## run the tests on each promised Python, with the lowest and the newest versions; ARGS="--python 3.12"
+	$(PY) tests/matrix.py $(ARGS)
+
 .PHONY: mutate
 mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails; MUTANTS="usergroups._retry*" for some
 	$(BIN)/mutmut run $(MUTANTS)
