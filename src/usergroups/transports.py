@@ -67,8 +67,8 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
     Make a transport on aiohttp, to be passed to a client as `transport=`.
 
     Proxies are the environment's, and so are certificates where *verify* is None; both are read now.
-    It may serve many clients and one loop after another; whoever made it closes it, with `aclose()`
-    or `async with`.
+    It may serve many clients, in any number of loops and threads. What it has in a loop is closed as
+    that loop ends, or before, with `aclose()` or `async with`.
 
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
