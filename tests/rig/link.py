@@ -72,8 +72,9 @@ class Link(asyncio.Protocol):
         self._writable.set()
 
     def note_closed(self) -> None:
-        self._connection.closed_at = monotonic()
-        self._server.closed(self)
+        if self._connection.closed_at is None:
+            self._connection.closed_at = monotonic()
+            self._server.closed(self)
 
     def send(self, data: bytes) -> None:
         self._transport.write(data)

@@ -5,6 +5,8 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -223,17 +225,20 @@ class FaultServer:
             connection = Connection(len(self._connections) + 1, monotonic())
             self._connections.append(connection)
             self.open.add(1)
-            self.spawn(self._welcome(accepted, connection))
+            link = Link(self, connection)
+            self.spawn(self._welcome(accepted, link)).add_done_callback(partial(self._part, accepted, link))
 
-    async def _welcome(self, accepted: socket.socket, connection: Connection) -> None:
-        link = Link(self, connection)
-        try:
+    async def _welcome(self, accepted: socket.socket, link: Link) -> None:
+        with suppress(OSError):  # the TLS handshake failed, or the client is gone already
             await self._loop.connect_accepted_socket(lambda: link, accepted, ssl=self._tls)
-        except OSError:  # the TLS handshake failed, or the client is gone already
+
+    def _part(self, accepted: socket.socket, link: Link, welcome: asyncio.Task[None]) -> None:
+        """
+        Close what was *accepted* if it did not come to a connection; the server may have stopped before.
+        """
+        if link not in self._links:
+            accepted.close()
             link.note_closed()
-        except asyncio.CancelledError:
-            link.note_closed()
-            raise
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import anyio
 import attrs
+import httpx
 import pytest
 
 from rig.cancel import explore
@@ -82,11 +83,22 @@ async def cancel(work: Work, when: Callable[[], Awaitable[object]], again: str) 
     assert task.cancelled()
 
 
+def end_in_a_pool(transport: httpx.AsyncBaseTransport | None, server: FaultServer) -> None:
+    """End what goes on without its caller: in a pool of the user's own, nothing is cancelled."""
+    if isinstance(transport, httpx.AsyncHTTPTransport):
+        server.hang_up()
+
+
 @ON_ALL
 @AGAIN
 @pytest.mark.parametrize("part", ["headers", "body"])
 async def test_f86_call_that_is_cancelled_again(
-    smartpm: MakeSmartPM, server: FaultServer, watch: Watch, part: str, again: str
+    smartpm: MakeSmartPM,
+    server: FaultServer,
+    watch: Watch,
+    part: str,
+    again: str,
+    transport: httpx.AsyncBaseTransport | None,
 ) -> None:
     """A call that is cancelled in each turn of the loop until it has ended leaves nothing, and the next one works."""
     gate = Gate()
@@ -99,6 +111,7 @@ async def test_f86_call_that_is_cancelled_again(
         await client.get_user_group(GROUP)
 
     await cancel(call, gate.arrived, again)
+    end_in_a_pool(transport, server)
 
     assert await watch.at_rest() == []
     assert (await client.get_user_group(GROUP)).name == "Operators"
@@ -126,7 +139,11 @@ async def test_f86_call_that_is_cancelled_again_at_every_step(
 @ON_ALL
 @AGAIN
 async def test_f86_sweep_that_is_cancelled_again(
-    m3ter: MakeM3ter, server: FaultServer, watch: Watch, again: str
+    m3ter: MakeM3ter,
+    server: FaultServer,
+    watch: Watch,
+    again: str,
+    transport: httpx.AsyncBaseTransport | None,
 ) -> None:
     """A sweep's reader that is cancelled again while the source closes leaves no task, and the source closed."""
     gate = Gate()
@@ -146,6 +163,7 @@ async def test_f86_sweep_that_is_cancelled_again(
             assert (users.begun, users.closed) == (1, 1)
 
     await cancel(read, lambda: gate.arrived(4), again)
+    end_in_a_pool(transport, server)
 
     assert await watch.at_rest() == []
 
@@ -153,7 +171,11 @@ async def test_f86_sweep_that_is_cancelled_again(
 @ON_ALL
 @AGAIN
 async def test_f86_pager_that_is_cancelled_again(
-    m3ter: MakeM3ter, server: FaultServer, watch: Watch, again: str
+    m3ter: MakeM3ter,
+    server: FaultServer,
+    watch: Watch,
+    again: str,
+    transport: httpx.AsyncBaseTransport | None,
 ) -> None:
     """A reader that is cancelled again while the page ahead is given up leaves nothing of it."""
     gate = Gate()
@@ -168,6 +190,7 @@ async def test_f86_pager_that_is_cancelled_again(
                 await asyncio.Event().wait()
 
     await cancel(read, gate.arrived, again)
+    end_in_a_pool(transport, server)
 
     assert await watch.at_rest() == []
     assert server.count(LIST) == 2
