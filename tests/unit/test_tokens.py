@@ -606,9 +606,10 @@ class TestAtHand:
         """A crowd that came long ago, and stands in line, gets its next token before the old one ends, too."""
         await source.get(FOREVER)
         await clock.advance(LAST_PART)
+        endpoint.takes = 1.0
 
         old = [source.at_hand() for _ in range(3)]
-        await clock.settle()
+        await clock.advance(1.0)
         new = source.at_hand()
 
         assert [token.access_token for token in (*old, new) if token] == ["token-1"] * 3 + ["token-2"]
