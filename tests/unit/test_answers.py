@@ -433,6 +433,108 @@ def test_f74_secret_at_the_edge_of_the_body_is_hidden_whole() -> None:
     assert error.body == "x" * 4090 + "***"
 
 
+def in_json(character: str) -> str:
+    """Give JSON's number of *character*."""
+    return f"\\u{ord(character):04x}"
+
+
+def in_a_url(character: str) -> str:
+    """Give a URL's number of *character*."""
+    return f"%{ord(character):02X}"
+
+
+def in_html(character: str) -> str:
+    """Give HTML's number of *character*."""
+    return f"&#{ord(character)};"
+
+
+# Without what begins a spelling: which characters of it were spelt, and which stood there before, cannot be told.
+visible = st.text(
+    st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\%&"), min_size=8, max_size=60
+)
+
+
+@unhurried
+@given(secret=visible, data=st.data(), before=st.text(max_size=20), after=st.text(max_size=20))
+def test_f88_secret_spelt_as_it_may_be(secret: str, data: st.DataObject, before: str, after: str) -> None:
+    """However each of its characters is spelt, once or twice, a secret is hidden, and the text around it stays."""
+    ways = st.lists(st.sampled_from([str, in_json, in_a_url, in_html]), min_size=len(secret), max_size=len(secret))
+    said = "".join(how(c) for how, c in zip(data.draw(ways), secret, strict=True))
+    if data.draw(st.booleans()):
+        said = "".join(map(data.draw(st.sampled_from([in_json, in_a_url, in_html])), said))
+
+    plain = Redactor(Secret(secret)).clean(f"{before}\n{said}\n{after}")
+
+    assert said not in plain
+    assert "***" in plain
+    assert secret not in plain
+
+
+@unhurried
+@given(st.text())
+def test_f88_text_without_secrets_stays(text: str) -> None:
+    """Where no secret is, nothing is changed."""
+    assert Redactor(Secret("\x7f" * 8)).clean(text) == text.replace("\x7f" * 8, "***")
+
+
+def test_f88_last_tokens_are_remembered() -> None:
+    """The token before the last one is hidden as well, and one that comes again is no other."""
+    tokens = [f"canary-token-{number}" * 2 for number in range(9)]
+    redactor = Redactor(Secret("canary-key"))
+    for token in [*tokens, *tokens[-2:] * 9]:
+        redactor.learn(Secret(token))
+
+    assert redactor.clean("/".join(tokens[-5:])) == "/".join(["***"] * 5)
+    assert redactor.clean("a canary-key") == "a ***"
+    assert (
+        redactor.clean(f"{tokens[-1][:20]}, {tokens[-1][:9]}, {tokens[-1][:7]}")
+        == f"***, {tokens[-1][:9]}, {tokens[-1][:7]}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("no canary-k", "no ***", id="a piece at the end"),
+        pytest.param("no canary-", "no canary-", id="a short piece at the end"),
+        pytest.param("no canary-k, sir", "no canary-k, sir", id="a piece amid"),
+        pytest.param(r"no canary-\u006b\u00", "no ***", id="a piece, and half a character"),
+        pytest.param("no canary-k&#x", "no ***", id="a piece, and half a reference"),
+        pytest.param("no CANARY-KEY WITH mo...", "no ***...", id="much of it amid"),
+        pytest.param("no canary-key+with+more-of-it", "no ***", id="with signs for spaces"),
+        pytest.param("&canary-key with more-of-it", "&***", id="after a sign"),
+        pytest.param(r"\canary-key with more-of-it", r"\***", id="after a backslash"),
+        pytest.param("%4canary-key with more-of-it;", "%4***;", id="after half a character"),
+    ],
+)
+def test_f88_pieces_of_a_secret(text: str, told: str) -> None:
+    """A piece of a secret is hidden where it is long, or where the text ends as if it had been cut."""
+    redactor = Redactor(Secret("canary-key with more-of-it"))
+
+    assert redactor.clean(text) == told
+
+
+def test_f88_secret_that_reads_as_spelling() -> None:
+    """A secret that holds what could be a spelling is found as it is, and spelt itself."""
+    secret = r"canary%41\u0042&#67;\\x"
+
+    for said in (
+        secret,
+        json.dumps(secret),
+        quote(secret, safe=""),
+        html.escape(secret),
+        json.dumps(json.dumps(secret)),
+    ):
+        assert "anary" not in Redactor(Secret(secret)).clean(f"no {said}")
+
+
+def test_f88_header_of_a_mock_may_hold_lines() -> None:
+    """What no wire carries may be in the header of a transport that is made up: it is one line in an error."""
+    error = status_error(answer(500, headers={"x-one": "a\nb", "canary-key": "c"}, sent={"x-api-key": "canary-key"}))
+
+    assert error.headers == {"x-one": "a b", "***": "c"}
+
+
 def test_short_secrets_do_not_hide_words() -> None:
     """What is too short to be a secret in earnest is not looked for, so that words stay whole."""
     error = status_error(answer(401, {"message": "no key"}, sent={"x-api-key": "no", "authorization": "Bearer key"}))

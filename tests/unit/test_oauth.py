@@ -64,6 +64,22 @@ class TestToken:
         assert "canary" not in f"{token} {[token]} {attrs.asdict(token)} {token.access_token!r}"
         assert token.access_token == "canary"
 
+    def test_it_can_be_taken_apart_and_made_anew(self) -> None:
+        """A token can be matched, and made anew with other seconds."""
+        token = Token("canary", 60.0)
+
+        match token:
+            case Token(access_token, expires_in):
+                assert (access_token, expires_in) == ("canary", 60.0)
+        assert attrs.evolve(token, expires_in=61.0) == Token("canary", 61.0)
+
+    def test_f93_token_that_is_too_long_is_told_so(self) -> None:
+        """Of a token that is too long for a header, the error says just that."""
+        with pytest.raises(ConfigurationError, match=r"it is too long \(above 16 KiB\)"):
+            Token("x" * (LONGEST + 1), 60.0)
+
+        assert Token("x" * LONGEST, 60.0).access_token == "x" * LONGEST
+
     def test_it_is_not_pickled(self) -> None:
         """A pickle would show the access token, so there is none."""
         with pytest.raises(TypeError, match="store its access_token and expires_in instead"):
@@ -242,6 +258,31 @@ class TestReadToken:
         assert caught.value.json_path == "$.access_token"
         assert "canary" not in repr(caught.value)
         assert token_flaw(hide(value))
+
+    def test_f93_token_that_is_too_long(self) -> None:
+        """Of a token that is too long, the reason says so."""
+        with pytest.raises(MismatchError, match="it is too long"):
+            read_token(body(access_token="x" * (LONGEST + 1)))
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            pytest.param(b'{"access_token": "canary-token"', id="cut JSON"),
+            pytest.param(b'["canary-token"]', id="a list"),
+            pytest.param(body(access_token="canary-token", token_type="mac"), id="another type"),
+            pytest.param(body(access_token="canary-token "), id="a space"),
+            pytest.param(body(access_token="canary-token", expires_in=0), id="no life"),
+        ],
+    )
+    def test_f87_no_frame_holds_what_was_read(self, document: bytes) -> None:
+        """Whatever is wrong with the endpoint's answer, nothing of it is in a local variable of ours."""
+        with pytest.raises(MismatchError) as caught:
+            read_token(document)
+
+        assert caught.value.__context__ is None
+        frames = [entry.frame.f_locals for entry in caught.traceback[1:]]
+        assert len(frames) == 1
+        assert "canary" not in repr(frames)
 
     def test_f14_no_token(self) -> None:
         """An answer without a token is none."""

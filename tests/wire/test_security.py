@@ -512,7 +512,7 @@ NEAR = "-" * 15_999 + "x"
 async def test_f88_looking_costs_next_to_nothing(
     make_m3ter: MakeM3ter, server: FaultServer, spell: Callable[[str], str], watch: Watch
 ) -> None:
-    """The longest token and the largest body of near misses cost no more than reading that body as JSON a few times."""
+    """The longest token, and the largest body of near misses, cost far less than 50 ms of the loop."""
     body = json.dumps({"said": (spell(NEAR) * 17)[: 250 * KIB], "message": spell(NEAR)}).encode()[: 256 * KIB]
     server.always(TOKEN, token_answer(HYPHENS))
     server.always(LIST, answer(body, 500, {"X-Echo": spell(NEAR)[: 60 * KIB]}))
@@ -524,7 +524,7 @@ async def test_f88_looking_costs_next_to_nothing(
         error = await error_of(client.list_user_groups("u").collect())
         looking.append(time.thread_time() - used)
     used = time.thread_time()
-    for _ in range(200_000):  # what stands for the machine: some 10 ms of it
+    for _ in range(200_000):  # 6 ms where it was written, and more wherever the rest takes more, too
         len(body)
     reference = time.thread_time() - used
 
