@@ -514,6 +514,11 @@ def test_f88_pieces_of_a_secret(text: str, told: str) -> None:
     assert redactor.clean(text) == told
 
 
+def test_f88_piece_of_a_secret_that_repeats_itself() -> None:
+    """A piece at the end is hidden from its beginning on, though it could begin later."""
+    assert Redactor(Secret("-" * 40)).clean("x" + "-" * 9) == "x***"
+
+
 def test_f88_secret_that_reads_as_spelling() -> None:
     """A secret that holds what could be a spelling is found as it is, and spelt itself."""
     secret = r"canary%41\u0042&#67;\\x"
