@@ -22,7 +22,7 @@ class Answer:
     """
 
     status_code: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     flaw: str = ""
     sent_at: float = 0.0

@@ -6,7 +6,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -46,8 +46,9 @@ class FaultServer:
         self._connections: list[Connection] = []
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener = _listen(host, 0)
-        self._address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._place = _bound(host, 0)  # the port is nobody else's while nobody listens on it, too
+        self._address: tuple[str, int] = self._place.getsockname()[:2]
+        self._listener = _listening(*self._address)
         self._running = Event()
         self._thread = Thread(target=self._work, name="fault-server", daemon=True)
 
@@ -74,6 +75,7 @@ class FaultServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._halt.set)
             self._thread.join()
+            self._place.close()
 
     @property
     def port(self) -> int:
@@ -212,7 +214,7 @@ class FaultServer:
 
     def _listen_again(self) -> None:
         if self._listener.fileno() < 0:
-            self._listener = _listen(*self._address)
+            self._listener = _listening(*self._address)
             self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
@@ -290,16 +292,30 @@ class FaultServer:
         self.open.add(-1)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), backlog=4096)
+def _bound(host: str, port: int) -> socket.socket:
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.bind((host, port))
+    return place
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener = _bound(host, port)
+    listener.listen(4096)
     listener.setblocking(False)
     return listener
 
 
+@cache
 def unused_port() -> int:
     """
-    Give a port that nobody listens on: connections to it are refused.
+    Return a port that nobody listens on, nor will before this process ends: connections to it are refused.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    place = socket.socket()
+    place.bind(("127.0.0.1", 0))
+    port: int = place.getsockname()[1]
+    _KEPT.append(place)
     return port
+
+
+_KEPT: list[socket.socket] = []

@@ -366,9 +366,26 @@ async def test_stop_leaves_nothing(faults: FaultServer) -> None:
 
 
 def test_unused_port_refuses() -> None:
-    """Nobody listens on an unused port."""
+    """Nobody listens on an unused port, and nobody can: not a server of another test that runs beside this one."""
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", unused_port())):
         pass
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server(("127.0.0.1", unused_port()))
+
+
+def test_port_is_kept_while_connections_are_refused(faults: FaultServer) -> None:
+    """A server that refuses for a while keeps its port from others, and listens there again."""
+    faults.refuse()
+
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server(("127.0.0.1", faults.port))
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", faults.port)):
+        pass
+
+    faults.accept()
+    with socket.create_connection(("127.0.0.1", faults.port)):
+        faults.open.wait(lambda number: number == 1)
+    faults.open.wait(lambda number: number == 0)
 
 
 async def test_crowd_is_served(faults: FaultServer) -> None:
