@@ -26,7 +26,7 @@ from usergroups import (
     Token,
 )
 from usergroups._ambient import Ambient
-from usergroups._flight import Failure, Fetched, Grant
+from usergroups._flight import Failure, Fetched, Flight, Grant
 from usergroups._tokens import TokenSource
 
 
@@ -1217,6 +1217,16 @@ async def test_log_tells_the_lifetime_only(source: TokenSource, caplog: pytest.L
         await source.get(FOREVER)
 
     assert caplog.record_tuples == [("usergroups", logging.DEBUG, "access token fetched; it lives 18000 s")]
+
+
+async def test_f85_flight_that_has_landed_keeps_its_outcome(clock: FakeClock) -> None:
+    """Whoever comes to wait for a fetch that is over already is given what came of it."""
+    flight = Flight(clock, begins_at=clock(), seconds=60.0, background=False)
+    grant = Grant(token=Token("token-1", LIFE), fresh=True)
+
+    flight.land(grant)
+
+    assert await flight.wait(FOREVER) == grant
 
 
 class TestEagerTasks:
