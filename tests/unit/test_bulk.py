@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing, suppress
 from contextvars import ContextVar
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from rig.cancel import explore
 from rig.clock import FakeClock
+from rig.eager import begin_tasks_eagerly
 from usergroups import (
     AsyncPager,
     ConfigurationError,
@@ -957,14 +957,13 @@ class TestCancelledAgain:
         assert not others()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
 class TestEagerTasks:
     """A loop whose tasks begin at once, and may be done before anyone waits for them."""
 
     @pytest.fixture(autouse=True)
     async def eager(self) -> None:
         """Let the loop have Python's own factory of such tasks."""
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        begin_tasks_eagerly()
 
     @kinds
     @pytest.mark.parametrize("turns", [0, 1, 3], ids=["done at once", "one turn", "three turns"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -15,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from rig.cancel import explore
 from rig.clock import FakeClock
+from rig.eager import begin_tasks_eagerly
 from usergroups import AsyncPager, ConfigurationError, Page, PaginationError, ServerError, UserGroupsError
 from usergroups.pagination import Fetched
 
@@ -512,14 +512,13 @@ class TestLeaving:
         assert kept.ag_frame is None
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
 class TestEagerTasks:
     """A loop whose tasks begin at once: the page ahead may be there before the caller works on this one."""
 
     @pytest.fixture(autouse=True)
     async def eager(self) -> None:
         """Let the loop have Python's own factory of such tasks."""
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        begin_tasks_eagerly()
 
     @pytest.mark.parametrize("at_once", [False, True], ids=["pages take a turn", "pages are there at once"])
     async def test_f85_items_of_all_pages_in_order(self, at_once: bool) -> None:

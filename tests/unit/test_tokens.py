@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import random
-import sys
 import threading
 import tracemalloc
 import weakref
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from rig.clock import FakeClock
+from rig.eager import begin_tasks_eagerly
 from unit.endpoint import ASKED, END, FOREVER, LAST_PART, LIFE, Endpoint, Shelf, error, failing, name, source_of
 from usergroups import (
     APIConnectionError,
@@ -1235,9 +1235,7 @@ class TestEagerTasks:
     @pytest.fixture(autouse=True)
     async def eager(self) -> None:
         """Have this test's loop begin its tasks at once."""
-        if sys.version_info < (3, 12):
-            pytest.skip("there are no eager tasks before Python 3.12")
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        begin_tasks_eagerly()
 
     async def test_f85_token_that_is_there_at_once(self, endpoint: Endpoint, source: TokenSource) -> None:
         """A fetch that never waits serves whoever began it."""

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from rig.cancel import explore
+from rig.eager import begin_tasks_eagerly
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import Gate, Script, head, hold, json_answer, token_answer
@@ -251,12 +252,10 @@ async def test_f86_timeout_inside_a_failing_group(m3ter: MakeM3ter, server: Faul
     assert await watch.at_rest() == []
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
-@ON_ALL
 @pytest.mark.parametrize("prefetch", [False, True], ids=["as read", "prefetch"])
 async def test_f85_sweep_of_listings_with_eager_tasks(m3ter: MakeM3ter, server: FaultServer, prefetch: bool) -> None:
     """Where tasks begin at once, a sweep gives the same, and asks for no more."""
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    begin_tasks_eagerly()
     server.always(TOKEN, token_answer())
     server.always(LIST, listing)
     client = m3ter(server)
@@ -275,11 +274,9 @@ async def test_f85_sweep_of_listings_with_eager_tasks(m3ter: MakeM3ter, server: 
     assert not others()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has eager tasks from 3.12 on")
-@ON_ALL
 async def test_f85_leaving_a_prefetch_with_eager_tasks(m3ter: MakeM3ter, server: FaultServer, watch: Watch) -> None:
     """Where tasks begin at once, a page ahead that nobody waits for is given up as without."""
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    begin_tasks_eagerly()
     gate = Gate()
     server.always(TOKEN, token_answer())
     server.once(LIST, listing)

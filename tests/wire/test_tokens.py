@@ -1,7 +1,6 @@
 """Rows 85, 86 and 104 to 106 of the fault table: which token a request carries, and for how long one is waited for."""
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +9,7 @@ import pytest
 
 from rig.cancel import explore
 from rig.clock import FakeClock
+from rig.eager import begin_tasks_eagerly
 from rig.fixtures import MakeM3ter
 from rig.leaks import Watch
 from rig.script import Gate, Script, answer, hold, silence, token_answer
@@ -229,9 +229,7 @@ async def test_f106_fetch_that_nobody_waits_for_holds_no_place(
 @pytest.fixture
 async def eager_loop() -> None:
     """Have this test's loop begin its tasks at once."""
-    if sys.version_info < (3, 12):
-        pytest.skip("there are no eager tasks before Python 3.12")
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    begin_tasks_eagerly()
 
 
 @pytest.mark.usefixtures("eager_loop")
