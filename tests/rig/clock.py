@@ -74,6 +74,13 @@ class FakeClock:
         self._now = target
         await self.settle()
 
+    def skip(self, seconds: float) -> None:
+        """
+        Let *seconds* pass at once, as if something held the loop up: all of its timers that are due by
+        then go off in one turn, the next. Sleepers wake when the clock moves on.
+        """
+        self._now += seconds
+
     async def settle(self) -> None:
         """
         Wait until the event loop has nothing left to do but to wait.

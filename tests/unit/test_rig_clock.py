@@ -143,6 +143,24 @@ async def test_loop_timers_can_follow_the_clock() -> None:
     assert time.monotonic() - begun < 5
 
 
+async def test_timers_of_a_loop_that_was_held_up_go_off_together() -> None:
+    """What comes due while the loop is held up is due in its next turn, in its order."""
+    clock = FakeClock(autopilot=False, rules_loop=True)
+    clock.watch()
+    loop = asyncio.get_running_loop()
+    order: list[str] = []
+    loop.call_later(2, order.append, "second")
+    loop.call_later(1, order.append, "first")
+    loop.call_later(3, order.append, "third")
+
+    clock.skip(2)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert order == ["first", "second"]
+    assert clock() == 1002.0
+
+
 async def test_loop_timers_follow_advance() -> None:
     """Advancing by hand wakes sleepers and timers of the loop in one order."""
     clock = FakeClock(autopilot=False, rules_loop=True)

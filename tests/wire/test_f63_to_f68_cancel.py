@@ -262,15 +262,16 @@ async def test_f66_own_deadline_is_a_timeout(
 async def test_f66_cancel_wins_over_a_deadline(smartpm: MakeSmartPM, server: FaultServer, first: str) -> None:
     """Where a cancel and the call's deadline fall into one turn of the loop, in either order, it was cancelled."""
     server.always("*", (silence,))
-    client = smartpm(server, timeout=0.2)
+    clock = FakeClock(autopilot=False, rules_loop=True)
+    clock.watch()
+    client = smartpm(server, timeout=0.2, clock=clock)
     task = asyncio.create_task(client.get_user_group(GROUP))
     await asyncio.sleep(0)  # the deadline's timer is set here
-    begun = time.monotonic()
     if first == "the deadline":
         asyncio.get_running_loop().call_later(0.205, task.cancel)
     await server.got(1)
 
-    time.sleep(begun + 0.21 - time.monotonic())  # noqa: ASYNC251  # both come due while the loop is stuck
+    clock.skip(0.21)
     if first == "the cancel":
         task.cancel()
 
@@ -324,12 +325,14 @@ async def test_f67_close_as_the_time_of_a_call_runs_out(smartpm: MakeSmartPM, se
         await client.aclose()
 
     server.always("*", (silence,))
-    client = smartpm(server)
+    clock = FakeClock(autopilot=False, rules_loop=True)
+    clock.watch()
+    client = smartpm(server, clock=clock)
     call = asyncio.create_task(client.get_user_group(GROUP, timeout=0.3))
     await server.got(1)
     closing = asyncio.create_task(close())
 
-    time.sleep(0.3)  # noqa: ASYNC251  # the call's time is up before the closing has its first turn
+    clock.skip(0.3)  # the call's time is up before the closing has its first turn
 
     await closing
     with pytest.raises(APIConnectionError, match=r"failed: the client is closed$"):
