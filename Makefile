@@ -86,7 +86,7 @@ matrix: $(DEV) ## run the tests on each promised Python, with the lowest and the
 	$(PY) tests/matrix.py $(ARGS)
 
 .PHONY: mutate
-mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails; MUTANTS="usergroups._retry*" for some
+mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails; MUTANTS="usergroups._http.retry*" for some
 	$(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
 

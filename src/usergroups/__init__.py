@@ -2,9 +2,9 @@
 
 from logging import NullHandler, getLogger
 
-from ._oauth import Token
-from ._retry import RetryPolicy
-from ._store import TokenStore
+from ._auth.store import TokenStore
+from ._auth.token import Token
+from ._http.retry import RetryPolicy
 from ._version import __version__
 from .bulk import Outcome, sweep
 from .errors import (

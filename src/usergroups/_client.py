@@ -4,8 +4,8 @@ import asyncio
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
-from ._decode import Reader
-from ._http import Channel
+from ._http.sender import Channel
+from ._models import Reader
 
 _BATCH = 200  # models that are read in one turn of the event loop
 

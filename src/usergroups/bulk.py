@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar, cast
 
 import attrs
 
-from . import _settings
+from . import _arguments
 from ._tasks import end
 from .errors import ConfigurationError, UserGroupsError
 
@@ -48,11 +48,11 @@ def sweep(
     One task runs *keys* from first to last. Where they are a generator, it is closed when the sweep
     ends. A call that ends by a cancel of its own is a `UserGroupsError`.
     """
-    concurrency = _settings.count("concurrency", concurrency)
+    concurrency = _arguments.count("concurrency", concurrency)
     yields = _yields(on_error)
     if not callable(call):
         raise ConfigurationError("call must be a function of one key that can be awaited")
-    _settings.instance("keys", keys, Iterable, AsyncIterable)
+    _arguments.instance("keys", keys, Iterable, AsyncIterable)
     if isinstance(keys, str | bytes):
         raise ConfigurationError("keys must be several keys, not one text")
     return _sweep(call, keys, concurrency, yields)

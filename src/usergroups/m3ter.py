@@ -15,21 +15,21 @@ from usergroups_m3ter_api.api.user_groups.list_user_groups import (
 )
 from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
-from . import _settings
-from ._answers import unexpected
-from ._auth import BearerAuth
+from . import _arguments
+from ._auth.bearer import BearerAuth
+from ._auth.credentials import ClientCredentials
+from ._auth.flight import Failure
+from ._auth.source import TokenSource
+from ._auth.store import TokenStore
+from ._auth.token import basic_credentials
 from ._client import Client, read_all
-from ._credentials import ClientCredentials
-from ._decode import MismatchError, Reader, is_array, is_object, parse_json
-from ._exchange import Answer
-from ._flight import Failure
-from ._http import Channel
-from ._oauth import basic_credentials
-from ._request import Request
-from ._retry import RetryPolicy
+from ._http.errors import unexpected
+from ._http.exchange import Answer
+from ._http.request import Request
+from ._http.retry import RetryPolicy
+from ._http.sender import Channel
+from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
-from ._store import TokenStore
-from ._tokens import TokenSource
 from .errors import ConfigurationError, PaginationError
 from .pagination import AsyncPager, Fetched, Page
 
@@ -84,19 +84,19 @@ class M3terClient(Client):
     ) -> None:
         key, secret, url = hide(api_key), hide(api_secret), hide(base_url)
         del api_key, api_secret, base_url  # a traceback shows arguments
-        setting = _settings.setting
-        self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _settings.path_segment)
-        user = setting("api_key", key, "M3TER_API_KEY", _settings.header_value)
+        setting = _arguments.setting
+        self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _arguments.path_segment)
+        user = setting("api_key", key, "M3TER_API_KEY", _arguments.header_value)
         if ":" in user.reveal():
             raise ConfigurationError("api_key must not hold a ':', which HTTP Basic cannot carry")
-        password = setting("api_secret", secret, "M3TER_API_SECRET", _settings.header_value)
+        password = setting("api_secret", secret, "M3TER_API_SECRET", _arguments.header_value)
         if token_store is not None:
-            _settings.instance("token_store", token_store, TokenStore)
+            _arguments.instance("token_store", token_store, TokenStore)
             if isinstance(token_store, type):  # which has the methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         redactor = Redactor(user, password, basic_credentials(user, password))
         self._channel = Channel(
-            base_url=setting("base_url", url, "M3TER_BASE_URL", _settings.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "M3TER_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -144,16 +144,16 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once, and while iterating the errors of a call, such as
         `NotFoundError` for a user that does not exist.
         """
-        user_id = _settings.path_segment("user_id", user_id)
-        org_id = self._org_id if org_id is None else _settings.path_segment("org_id", org_id)
+        user_id = _arguments.path_segment("user_id", user_id)
+        org_id = self._org_id if org_id is None else _arguments.path_segment("org_id", org_id)
         if inherited is not None:
-            _settings.instance("inherited", inherited, bool)
+            _arguments.instance("inherited", inherited, bool)
         if page_size is not None:
-            page_size = _settings.count("page_size", page_size, most=LARGEST_PAGE)
+            page_size = _arguments.count("page_size", page_size, most=LARGEST_PAGE)
         if next_token is not None:
-            next_token = _settings.parameter("next_token", next_token)
-        _settings.instance("prefetch", prefetch, bool)
-        seconds = _settings.call_timeout(timeout, self._channel.timeout)
+            next_token = _arguments.parameter("next_token", next_token)
+        _arguments.instance("prefetch", prefetch, bool)
+        seconds = _arguments.call_timeout(timeout, self._channel.timeout)
 
         request = partial(_page_request, org_id, user_id, inherited, page_size)
         return AsyncPager(partial(self._page, request, seconds), next_token=next_token, prefetch=prefetch)
@@ -224,6 +224,6 @@ def _next_token(document: Mapping[str, object]) -> str | None:
     if token is None or token == "":
         return None
     damaged = "\ufffd"  # also what stands for half of a surrogate pair
-    if not isinstance(token, str) or damaged in token or not _settings.fits_a_url(token):
+    if not isinstance(token, str) or damaged in token or not _arguments.fits_a_url(token):
         raise MismatchError("$.nextToken", "it is not text that fits into a URL")
     return token

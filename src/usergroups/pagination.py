@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from . import _settings
+from . import _arguments
 from ._tasks import end
 from .errors import UnexpectedResponseError
 
@@ -69,7 +69,7 @@ class AsyncPager(Generic[T]):
         Give the items as a list: all of them, or the first *limit*.
         """
         items: list[T] = []
-        if limit is not None and _settings.count("limit", limit, least=0) == 0:
+        if limit is not None and _arguments.count("limit", limit, least=0) == 0:
             return items
         async with self._begin() as listing:
             while (page := await listing.next()) is not None:

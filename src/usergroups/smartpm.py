@@ -13,14 +13,14 @@ from usergroups_smartpm_api.api.user_groups.get_user_group import (
 )
 from usergroups_smartpm_api.models import User, UserGroup
 
-from . import _settings
-from ._auth import key_auth
+from . import _arguments
+from ._auth.bearer import key_auth
 from ._client import Client, read_all
-from ._decode import MismatchError, Reader, is_array, is_object, parse_json
-from ._exchange import Answer
-from ._http import Channel
-from ._request import Request
-from ._retry import RetryPolicy
+from ._http.exchange import Answer
+from ._http.request import Request
+from ._http.retry import RetryPolicy
+from ._http.sender import Channel
+from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError
 
@@ -67,13 +67,13 @@ class SmartPMClient(Client):
     ) -> None:
         given, url = hide(api_key), hide(base_url)
         del api_key, base_url  # a traceback shows arguments
-        setting = _settings.setting
-        key = setting("api_key", given, "SMARTPM_API_KEY", _settings.header_value)
-        company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _settings.header_value)
+        setting = _arguments.setting
+        key = setting("api_key", given, "SMARTPM_API_KEY", _arguments.header_value)
+        company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
         self._company_id = company.reveal()
         self._auth = key_auth({"X-API-KEY": key})
         self._channel = Channel(
-            base_url=setting("base_url", url, "SMARTPM_BASE_URL", _settings.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "SMARTPM_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -96,7 +96,7 @@ class SmartPMClient(Client):
         UUID, which the provider would answer with a server error.
         """
         group_id = _uuid(user_group_id)
-        seconds = _settings.call_timeout(timeout, self._channel.timeout)
+        seconds = _arguments.call_timeout(timeout, self._channel.timeout)
         return await self._channel.call(
             lambda: Request.of(user_group_kwargs(group_id, x_company_id=self._company_id)),
             partial(_read, self._reader, group_id),

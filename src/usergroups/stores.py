@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from random import uniform
 
-from ._oauth import Token
+from ._arguments import parameter
+from ._auth.token import Token
 from ._secrets import Secret, hide
-from ._settings import parameter
 from .errors import ConfigurationError
 
 try:

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import httpx
 
-from . import _settings
-from ._connections import KEPT_ALIVE
-from ._faults import ProxyAnswerError, StaleError
-from ._transports import environment_proxies, tls_context
+from . import _arguments
+from ._http.connections import KEPT_ALIVE
+from ._http.environment import environment_proxies, tls_context
+from ._http.failures import ProxyAnswerError, StaleError
 from .errors import ConfigurationError
 
 try:
@@ -73,7 +73,7 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
     if verify is not None and not _is_context(verify):
-        _settings.instance("verify", verify, ssl.SSLContext)
+        _arguments.instance("verify", verify, ssl.SSLContext)
     choose = environment_proxies()
     for scheme in ("https", "http"):
         _address(choose(f"{scheme}://"))  # no host, so that none is excepted, unless all are

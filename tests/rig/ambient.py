@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import httpx
 
-from usergroups._ambient import AMBIENT
+from usergroups._runtime import AMBIENT
 
 from .clock import FakeClock
 

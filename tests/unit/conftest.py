@@ -4,7 +4,7 @@ import pytest
 
 from rig.clock import FakeClock
 from unit.endpoint import Endpoint, source_of
-from usergroups._tokens import TokenSource
+from usergroups._auth.source import TokenSource
 
 
 @pytest.fixture

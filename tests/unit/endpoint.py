@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from rig.clock import FakeClock
 from usergroups import RateLimitedError, ServerError, Token, TokenStore, UserGroupsError
-from usergroups._ambient import Ambient
-from usergroups._flight import Failure, Fetched, Grant
-from usergroups._tokens import TokenSource
+from usergroups._auth.flight import Failure, Fetched, Grant
+from usergroups._auth.source import TokenSource
+from usergroups._runtime import Ambient
 
 FOREVER = math.inf  # a deadline that never comes
 LIFE = 18_000.0  # seconds, what m3ter gives

@@ -26,10 +26,10 @@ from usergroups import (
     UnexpectedResponseError,
     UserGroupsError,
 )
-from usergroups import _answers as answers
-from usergroups._answers import error_class, path_of
-from usergroups._decode import MismatchError
-from usergroups._exchange import Answer
+from usergroups._http import errors as answers
+from usergroups._http.errors import error_class, path_of
+from usergroups._http.exchange import Answer
+from usergroups._models import MismatchError
 from usergroups._secrets import Redactor, Secret
 
 URL = "https://api.example/organizations/o%2F1/users/u/usergroups?nextToken=canary"

@@ -11,13 +11,13 @@ import pytest
 from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
 from usergroups import AuthenticationError, ServerError, Token
-from usergroups._ambient import Ambient
-from usergroups._auth import Authorization, BearerAuth, Headers, key_auth
-from usergroups._exchange import Answer
-from usergroups._faults import Fault
-from usergroups._flight import Failure
+from usergroups._auth.bearer import Authorization, BearerAuth, Headers, key_auth
+from usergroups._auth.flight import Failure
+from usergroups._auth.source import TokenSource
+from usergroups._http.exchange import Answer
+from usergroups._http.failures import Fault
+from usergroups._runtime import Ambient
 from usergroups._secrets import Secret
-from usergroups._tokens import TokenSource
 
 REFUSALS = frozenset({401, 403})
 REQUEST = httpx.Request("GET", "https://api.invalid")

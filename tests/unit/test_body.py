@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergroups._body import read_body
+from usergroups._http.body import read_body
 
 LIMIT = 1024 * 1024
 

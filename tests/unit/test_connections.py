@@ -5,8 +5,8 @@ import pytest
 
 from rig.script import answer, close
 from rig.server import FaultServer
-from usergroups._connections import has_more
-from usergroups._network import Backend
+from usergroups._http.connections import has_more
+from usergroups._http.network import Backend
 
 ANSWER = answer(b"{}")
 

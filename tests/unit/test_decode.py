@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
 from usergroups import m3ter, smartpm
-from usergroups._decode import MismatchError, Reader, _shape, is_array, is_object, parse_json
-from usergroups._exchange import Answer
+from usergroups._http.exchange import Answer
+from usergroups._models import MismatchError, Reader, _shape, is_array, is_object, parse_json
 from usergroups.m3ter import _read_page as read_page
 from usergroups.smartpm import _read as read_group
 from usergroups_m3ter_api.models import Error, UserGroupPage

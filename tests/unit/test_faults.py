@@ -16,7 +16,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergroups._faults import _TABLE, Fault, fault_of
+from usergroups._http.failures import _TABLE, Fault, fault_of
 
 TRUST = "SSL_CERT_FILE names certificates to trust"  # the way out
 

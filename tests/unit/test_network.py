@@ -14,7 +14,7 @@ import trustme
 from rig.fixtures import MakeServer
 from rig.script import Gate, close, flood, hold, reset, silence
 from rig.server import FaultServer, unused_port
-from usergroups._network import Backend, Stream
+from usergroups._http.network import Backend, Stream
 
 PIECE = 64 * 1024
 

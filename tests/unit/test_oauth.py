@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usergroups import ConfigurationError, Token
-from usergroups._decode import MismatchError
-from usergroups._oauth import basic_header, bearer_header, read_token, token_flaw
+from usergroups._auth.token import basic_header, bearer_header, read_token, token_flaw
+from usergroups._models import MismatchError
 from usergroups._secrets import Secret, hide
 
 GOOD = {"access_token": "opaque.token", "expires_in": 18_000, "token_type": "Bearer", "scope": None}

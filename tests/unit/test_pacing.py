@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from rig.clock import FakeClock
-from usergroups._ambient import Ambient
-from usergroups._pacing import Pacer, Rate
+from usergroups._http.limits import Pacer, Rate
+from usergroups._runtime import Ambient
 
 
 def pacer(clock: FakeClock, *, limit: int = 1, per_second: float | None = None, rate: Rate | None = None) -> Pacer:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usergroups import ConfigurationError, RetryPolicy
-from usergroups._ambient import Ambient
-from usergroups._exchange import Answer
-from usergroups._faults import Fault
-from usergroups._flight import Failure
-from usergroups._pacing import Rate
-from usergroups._retry import FOREVER, NO_RETRIES, Budget, retry_after, retrying, worth_retrying
+from usergroups._auth.flight import Failure
+from usergroups._http.exchange import Answer
+from usergroups._http.failures import Fault
+from usergroups._http.limits import Rate
+from usergroups._http.retry import FOREVER, NO_RETRIES, Budget, retry_after, retrying, worth_retrying
+from usergroups._runtime import Ambient
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 
 from rig.ambient import fake_clock, surroundings
 from rig.clock import FakeClock
-from usergroups._ambient import AMBIENT, Ambient
+from usergroups._runtime import AMBIENT, Ambient
 
 
 @pytest.fixture

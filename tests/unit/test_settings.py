@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from usergroups import ConfigurationError
-from usergroups import _settings as settings
+from usergroups import _arguments as settings
 from usergroups._secrets import Secret
 
 VARIABLE = "USERGROUPS_TEST_SETTING"

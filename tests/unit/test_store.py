@@ -10,8 +10,8 @@ import pytest
 from rig.clock import FakeClock
 from unit.endpoint import END, FOREVER, LIFE, Endpoint, Shelf, failing, name, source_of
 from usergroups import RateLimitedError, Token, TokenStore
-from usergroups._flight import Grant
-from usergroups._tokens import TokenSource
+from usergroups._auth.flight import Grant
+from usergroups._auth.source import TokenSource
 
 
 class Broken(Shelf):

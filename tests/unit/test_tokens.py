@@ -25,9 +25,9 @@ from usergroups import (
     ServerError,
     Token,
 )
-from usergroups._ambient import Ambient
-from usergroups._flight import Failure, Fetched, Flight, Grant
-from usergroups._tokens import TokenSource
+from usergroups._auth.flight import Failure, Fetched, Flight, Grant
+from usergroups._auth.source import TokenSource
+from usergroups._runtime import Ambient
 
 
 async def callers(count: int, source: TokenSource) -> list["asyncio.Task[str]"]:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from rig.canary import sweep_exception
 from usergroups import ConfigurationError, M3terClient, SmartPMClient
-from usergroups._network import Backend
-from usergroups._transports import connector, environment_proxies, tls_context
+from usergroups._http.environment import connector, environment_proxies, tls_context
+from usergroups._http.network import Backend
 from usergroups.transports import _Connection, _Context, aiohttp_transport
 
 URL = "https://api.m3ter.com"

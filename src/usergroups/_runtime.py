@@ -5,10 +5,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from typing import Any
 
 import attrs
-
-from ._connections import Connection
 
 
 @attrs.frozen
@@ -23,7 +22,7 @@ class Ambient:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
-    connect: Callable[[], Connection] | None = None
+    connect: Callable[[], Any] | None = None  # a `Connection`, of which nothing is known here
 
 
 AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())  # noqa: B039  # it is frozen

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import attrs
 
-from ._decode import MismatchError, is_object, parse_json
-from ._secrets import Secret, hide
-from ._settings import number, positive
-from .errors import ConfigurationError
+from usergroups._arguments import number, positive
+from usergroups._models import MismatchError, is_object, parse_json
+from usergroups._secrets import Secret, hide
+from usergroups.errors import ConfigurationError
 
 _LONGEST_LIFE = 365.0 * 86_400.0  # seconds; nothing is taken for good
 _USUAL_LIFE = 600.0  # seconds, where the endpoint does not say (RFC 6749, 5.1 leaves it open)

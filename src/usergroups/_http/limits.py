@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import islice
 
-from ._ambient import Ambient
+from usergroups._runtime import Ambient
 
 _CROWD = 100  # calls that begin in one turn of the event loop, and that stand in line prepared
 _CATCH_UP = 0.05  # seconds of missed starts that may be made up for, within what a full window leaves

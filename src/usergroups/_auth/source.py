@@ -9,12 +9,13 @@ from typing import Any
 
 import attrs
 
-from ._ambient import Ambient
-from ._flight import Failure, Fetch, Fetched, Flight, Grant
-from ._oauth import Token
-from ._secrets import Redactor, hide
-from ._store import CarefulStore, TokenStore
-from .errors import APIConnectionError, RateLimitedError
+from usergroups._runtime import Ambient
+from usergroups._secrets import Redactor, hide
+from usergroups.errors import APIConnectionError, RateLimitedError
+
+from .flight import Failure, Fetch, Fetched, Flight, Grant
+from .store import CarefulStore, TokenStore
+from .token import Token
 
 _log = getLogger("usergroups")
 

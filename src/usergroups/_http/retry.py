@@ -10,12 +10,13 @@ from sys import float_info
 
 import attrs
 
-from . import _settings
-from ._ambient import Ambient
-from ._exchange import Answer
-from ._faults import Fault
-from ._flight import Failure
-from ._pacing import Rate
+from usergroups import _arguments
+from usergroups._auth.flight import Failure
+from usergroups._runtime import Ambient
+
+from .exchange import Answer
+from .failures import Fault
+from .limits import Rate
 
 _log = getLogger("usergroups")
 
@@ -40,9 +41,9 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        _settings.count("attempts", self.attempts)
+        _arguments.count("attempts", self.attempts)
         for name in ("backoff_initial", "backoff_max", "max_retry_after"):
-            _settings.seconds(name, getattr(self, name))
+            _arguments.seconds(name, getattr(self, name))
 
     def delay(self, attempt: int, *, asked: float | None, roll: float) -> float | None:
         """

@@ -9,9 +9,9 @@ import attrs
 import httpcore
 import httpx
 
-from ._exchange import Answer, exchange
-from ._faults import Fault
-from ._network import Backend
+from .exchange import Answer, exchange
+from .failures import Fault
+from .network import Backend
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
 _LEAVING = 5.0  # seconds that closing waits for exchanges on a transport that is not ours

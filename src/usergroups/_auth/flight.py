@@ -9,8 +9,9 @@ from typing import Protocol
 
 import attrs
 
-from ._oauth import Token
-from .errors import UserGroupsError
+from usergroups.errors import UserGroupsError
+
+from .token import Token
 
 _WOKEN_AT_ONCE = 100  # waiters per turn of the event loop
 

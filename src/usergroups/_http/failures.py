@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 import attrs
 import httpx
 
-from .errors import status_line
+from usergroups.errors import status_line
 
 _PROXY_HINTS = {403: "it does not let this host through", 407: "check the proxy's user and password"}
 _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # of OpenSSL's codes, X509_V_ERR_...

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 
-from ._answers import error_class, status_error
-from ._auth import Fixed
-from ._decode import MismatchError
-from ._exchange import Answer
-from ._flight import Failure, Fetched
-from ._http import Channel
-from ._oauth import basic_header, read_token
-from ._request import Request
-from ._secrets import Secret
-from .errors import AuthenticationError
+from usergroups._http.errors import error_class, status_error
+from usergroups._http.exchange import Answer
+from usergroups._http.request import Request
+from usergroups._http.sender import Channel
+from usergroups._models import MismatchError
+from usergroups._secrets import Secret
+from usergroups.errors import AuthenticationError
+
+from .bearer import Fixed
+from .flight import Failure, Fetched
+from .token import basic_header, read_token
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
 _REFUSALS = frozenset({400, 401, 403})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import attrs
 import httpx
 
-from ._body import read_body
-from ._faults import Fault, fault_of
+from .body import read_body
+from .failures import Fault, fault_of
 
 _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrived whole
 

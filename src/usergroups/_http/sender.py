@@ -9,20 +9,22 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from . import _answers, _settings
-from ._ambient import AMBIENT, Ambient
-from ._auth import Auth, Authorization
-from ._connections import Connections, HTTPConnection, Shared
-from ._decode import MismatchError
-from ._exchange import Answer
-from ._faults import Fault
-from ._flight import Failure
-from ._pacing import Pacer, Rate
-from ._request import Request, timeouts, usual_headers
-from ._retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
-from ._secrets import Redactor
-from ._transports import connector
-from .errors import APIConnectionError, APITimeoutError, UserGroupsError
+from usergroups import _arguments
+from usergroups._auth.bearer import Auth, Authorization
+from usergroups._auth.flight import Failure
+from usergroups._models import MismatchError
+from usergroups._runtime import AMBIENT, Ambient
+from usergroups._secrets import Redactor
+from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError
+
+from . import errors
+from .connections import Connections, HTTPConnection, Shared
+from .environment import connector
+from .exchange import Answer
+from .failures import Fault
+from .limits import Pacer, Rate
+from .request import Request, timeouts, usual_headers
+from .retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
 
 _CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
@@ -91,16 +93,16 @@ class Channel:
         hints: Mapping[int, str],
         redactor: Redactor,
     ) -> None:
-        _settings.instance("retry", retry, RetryPolicy)
+        _arguments.instance("retry", retry, RetryPolicy)
         if transport is not None:
-            _settings.instance("transport", transport, httpx.AsyncBaseTransport)
+            _arguments.instance("transport", transport, httpx.AsyncBaseTransport)
         self.base_url = base_url
-        self.timeout = _settings.optional_seconds("timeout", timeout)
+        self.timeout = _arguments.optional_seconds("timeout", timeout)
         self.retry = retry
         self.redactor = redactor
         self.ambient: Ambient = AMBIENT.get()
-        self._most = _settings.count("max_in_flight", max_in_flight)
-        self._rate = Rate(_settings.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
+        self._most = _arguments.count("max_in_flight", max_in_flight)
+        self._rate = Rate(_arguments.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
         self._peer = urlsplit(base_url).netloc
@@ -140,7 +142,7 @@ class Channel:
                     return await read(outcome)
                 except MismatchError as caught:
                     mismatch = caught
-            return _answers.unexpected(outcome, mismatch, self.redactor)
+            return errors.unexpected(outcome, mismatch, self.redactor)
 
         result = await self.within(timeout, work, request)
         if isinstance(result, UserGroupsError):
@@ -238,7 +240,7 @@ class Channel:
                 return APIConnectionError(_CLOSED, **asked)
             kind = APITimeoutError if outcome.timed_out else APIConnectionError
             return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
-        return _answers.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
+        return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
 
     async def aclose(self) -> None:
         """

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 
 import httpx
 
-from ._decode import MismatchError, is_array, is_object
-from ._exchange import Answer
-from ._retry import retry_after
-from ._secrets import Redactor
-from .errors import (
+from usergroups._models import MismatchError, is_array, is_object
+from usergroups._secrets import Redactor
+from usergroups.errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
@@ -23,6 +21,9 @@ from .errors import (
     one_line,
     reason_phrase,
 )
+
+from .exchange import Answer
+from .retry import retry_after
 
 _ERRORS: Mapping[int, type[APIStatusError]] = {
     400: BadRequestError,

@@ -5,12 +5,13 @@ from typing import Protocol
 
 import attrs
 
-from ._exchange import Answer
-from ._faults import Fault
-from ._flight import Failure
-from ._oauth import Token, bearer_header
-from ._secrets import Secret
-from ._tokens import TokenSource
+from usergroups._http.exchange import Answer
+from usergroups._http.failures import Fault
+from usergroups._secrets import Secret
+
+from .flight import Failure
+from .source import TokenSource
+from .token import Token, bearer_header
 
 Headers = Mapping[str, Secret]
 

@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from logging import getLogger
 from typing import Protocol, TypeGuard, runtime_checkable
 
-from ._oauth import TOO_LONG, Token
-from ._settings import positive
-from .errors import ConfigurationError
+from usergroups._arguments import positive
+from usergroups.errors import ConfigurationError
+
+from .token import TOO_LONG, Token
 
 _log = getLogger("usergroups")
 

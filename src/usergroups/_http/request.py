@@ -8,9 +8,9 @@ from urllib.parse import quote, urlencode
 import attrs
 import httpx
 
-from . import _settings
-from ._secrets import Secret
-from ._version import __version__
+from usergroups import _arguments
+from usergroups._secrets import Secret
+from usergroups._version import __version__
 
 _CONNECT = 5.0  # seconds for TCP, and as many for TLS
 _READ_OR_WRITE = 30.0  # seconds for one read or write
@@ -73,7 +73,7 @@ def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
     Give the headers that every request to *base_url* has; *user_agent*, if any, comes before the SDK's own.
     """
     ours = f"usergroups/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-    agent = ours if user_agent is None else f"{_settings.header_value('user_agent', user_agent).reveal()} {ours}"
+    agent = ours if user_agent is None else f"{_arguments.header_value('user_agent', user_agent).reveal()} {ours}"
     return (
         (b"Host", httpx.URL(base_url).netloc),
         (b"Accept", b"application/json"),

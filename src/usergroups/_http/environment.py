@@ -16,11 +16,12 @@ from urllib.request import (  # type: ignore[attr-defined]  # public in CPython;
 import httpcore
 import httpx
 
-from ._connections import Connect
-from ._network import Backend
-from ._secrets import hide
-from ._settings import host_of
-from .errors import ConfigurationError
+from usergroups._arguments import host_of
+from usergroups._secrets import hide
+from usergroups.errors import ConfigurationError
+
+from .connections import Connect
+from .network import Backend
 
 _UNUSABLE = (
     "the proxy of the environment cannot be used: its scheme is not supported, or needs a package that is not"

@@ -1,0 +1,1 @@
+"""Who asks: keys, and access tokens with their life."""
