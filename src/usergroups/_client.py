@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
-from ._http.sender import Channel
+from ._http.sender import Sender
 from ._models import Reader
 
 _BATCH = 200  # models that are read in one turn of the event loop
@@ -17,7 +17,7 @@ class Client:
     A client of one provider. It may be made outside of an event loop.
     """
 
-    _channel: Channel
+    _sender: Sender
     _shown = ""  # what the repr shows of its settings
 
     async def __aenter__(self) -> Self:
@@ -37,7 +37,7 @@ class Client:
 
         Closing again does nothing. A transport that was passed in is not closed.
         """
-        await self._channel.aclose()
+        await self._sender.aclose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"

@@ -11,7 +11,7 @@ import attrs
 
 
 @attrs.frozen
-class Ambient:
+class Runtime:
     """
     The surroundings of one client, read once, when it is made.
 
@@ -25,4 +25,4 @@ class Ambient:
     connect: Callable[[], Any] | None = None  # a `Connection`, of which nothing is known here
 
 
-AMBIENT: ContextVar[Ambient] = ContextVar("usergroups_ambient", default=Ambient())  # noqa: B039  # it is frozen
+RUNTIME: ContextVar[Runtime] = ContextVar("usergroups_ambient", default=Runtime())  # noqa: B039  # it is frozen

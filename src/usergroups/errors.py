@@ -123,7 +123,7 @@ class APITimeoutError(APIConnectionError, TimeoutError):
     """
 
 
-class _AnswerError(_CallError):
+class _ResponseError(_CallError):
     """
     What is common to the errors that an answer caused.
 
@@ -155,7 +155,7 @@ class _AnswerError(_CallError):
         return f"answered {status_line(self.status_code)}" if self.status_code else ""
 
 
-class APIStatusError(_AnswerError):
+class APIStatusError(_ResponseError):
     """
     Report an answer that says no.
 
@@ -244,7 +244,7 @@ class ServerError(APIStatusError):
     _usual_status = 500
 
 
-class UnexpectedResponseError(_AnswerError):
+class UnexpectedResponseError(_ResponseError):
     """
     Report an answer that the specification does not allow.
 

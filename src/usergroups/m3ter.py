@@ -18,16 +18,16 @@ from usergroups_m3ter_api.models import TokenRequest, UserGroup
 from . import _arguments
 from ._auth.bearer import BearerAuth
 from ._auth.credentials import ClientCredentials
-from ._auth.flight import Failure
+from ._auth.flight import NoToken
 from ._auth.source import TokenSource
 from ._auth.store import TokenStore
 from ._auth.token import basic_credentials
 from ._client import Client, read_all
 from ._http.errors import unexpected
-from ._http.exchange import Answer
+from ._http.exchange import Response
 from ._http.request import Request
 from ._http.retry import RetryPolicy
-from ._http.sender import Channel
+from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError, PaginationError
@@ -95,7 +95,7 @@ class M3terClient(Client):
             if isinstance(token_store, type):  # which has the methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         redactor = Redactor(user, password, basic_credentials(user, password))
-        self._channel = Channel(
+        self._sender = Sender(
             base_url=setting("base_url", url, "M3TER_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
@@ -110,17 +110,17 @@ class M3terClient(Client):
         token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
         self._token_request = token_request
         self._tokens = TokenSource(
-            ClientCredentials(self._channel, token_request, user, password, hint=_HINTS[401]),
-            asked=self._channel.asked(token_request),
-            ambient=self._channel.ambient,
-            timeout=self._channel.timeout,
+            ClientCredentials(self._sender, token_request, user, password, hint=_HINTS[401]),
+            asked=self._sender.asked(token_request),
+            runtime=self._sender.runtime,
+            timeout=self._sender.timeout,
             longest_wait=retry.max_retry_after,
             store=token_store,
             redactor=redactor,
         )
         self._auth = BearerAuth(self._tokens, _REFUSALS)
         self._reader = Reader()
-        self._shown = f"org_id={self._org_id!r}, base_url={self._channel.base_url!r}"
+        self._shown = f"org_id={self._org_id!r}, base_url={self._sender.base_url!r}"
 
     def list_user_groups(
         self,
@@ -153,7 +153,7 @@ class M3terClient(Client):
         if next_token is not None:
             next_token = _arguments.parameter("next_token", next_token)
         _arguments.instance("prefetch", prefetch, bool)
-        seconds = _arguments.call_timeout(timeout, self._channel.timeout)
+        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
 
         request = partial(_page_request, org_id, user_id, inherited, page_size)
         return AsyncPager(partial(self._page, request, seconds), next_token=next_token, prefetch=prefetch)
@@ -161,14 +161,14 @@ class M3terClient(Client):
     async def _page(
         self, request: Callable[[str | None], Request], timeout: float | None, token: str | None
     ) -> Fetched[UserGroup]:
-        fetched = await self._channel.call(partial(request, token), self._read, auth=self._auth, timeout=timeout)
+        fetched = await self._sender.call(partial(request, token), self._read, auth=self._auth, timeout=timeout)
         _log.debug("page fetched: %d user groups", len(fetched[0].items))
         return fetched
 
-    async def _read(self, answer: Answer) -> Fetched[UserGroup]:
+    async def _read(self, answer: Response) -> Fetched[UserGroup]:
         page = await _read_page(self._reader, answer)
         repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
-        return page, lambda: unexpected(answer, repeats, self._channel.redactor, PaginationError)
+        return page, lambda: unexpected(answer, repeats, self._sender.redactor, PaginationError)
 
     async def authenticate(self) -> None:
         """
@@ -176,10 +176,10 @@ class M3terClient(Client):
 
         Raises `AuthenticationError` if the credentials are refused.
         """
-        channel = self._channel
-        grant = await channel.within(channel.timeout, self._tokens.get, lambda: self._token_request)
-        if isinstance(grant, Failure):
-            raise channel.error_of(grant, self._token_request)
+        sender = self._sender
+        grant = await sender.within(sender.timeout, self._tokens.get, lambda: self._token_request)
+        if isinstance(grant, NoToken):
+            raise sender.error_of(grant, self._token_request)
 
     async def aclose(self) -> None:
         """
@@ -197,7 +197,7 @@ def _page_request(
     return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
-async def _read_page(reader: Reader, answer: Answer) -> Page[UserGroup]:
+async def _read_page(reader: Reader, answer: Response) -> Page[UserGroup]:
     """
     Read a page, in whichever of its shapes it comes.
 

@@ -16,10 +16,10 @@ from usergroups_smartpm_api.models import User, UserGroup
 from . import _arguments
 from ._auth.bearer import key_auth
 from ._client import Client, read_all
-from ._http.exchange import Answer
+from ._http.exchange import Response
 from ._http.request import Request
 from ._http.retry import RetryPolicy
-from ._http.sender import Channel
+from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError
@@ -72,7 +72,7 @@ class SmartPMClient(Client):
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
         self._company_id = company.reveal()
         self._auth = key_auth({"X-API-KEY": key})
-        self._channel = Channel(
+        self._sender = Sender(
             base_url=setting("base_url", url, "SMARTPM_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
@@ -84,7 +84,7 @@ class SmartPMClient(Client):
             redactor=Redactor(key),
         )
         self._reader = Reader()
-        self._shown = f"company_id={self._company_id!r}, base_url={self._channel.base_url!r}"
+        self._shown = f"company_id={self._company_id!r}, base_url={self._sender.base_url!r}"
 
     async def get_user_group(
         self, user_group_id: UUID | str, *, timeout: float | EllipsisType | None = ...
@@ -96,8 +96,8 @@ class SmartPMClient(Client):
         UUID, which the provider would answer with a server error.
         """
         group_id = _uuid(user_group_id)
-        seconds = _arguments.call_timeout(timeout, self._channel.timeout)
-        return await self._channel.call(
+        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
+        return await self._sender.call(
             lambda: Request.of(user_group_kwargs(group_id, x_company_id=self._company_id)),
             partial(_read, self._reader, group_id),
             auth=self._auth,
@@ -113,7 +113,7 @@ def _uuid(value: object) -> UUID:
     raise ConfigurationError("user_group_id must be a UUID")
 
 
-async def _read(reader: Reader, group_id: UUID, answer: Answer) -> UserGroup:
+async def _read(reader: Reader, group_id: UUID, answer: Response) -> UserGroup:
     """
     Return the group *group_id*: read is first what it says of itself, then its users, who may be many.
     """

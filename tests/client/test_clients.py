@@ -16,10 +16,10 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from rig import canary
-from rig.ambient import surroundings
 from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID, ORG_ID, MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
+from rig.surroundings import surroundings
 from usergroups import (
     APIConnectionError,
     APITimeoutError,

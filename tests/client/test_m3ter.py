@@ -14,11 +14,11 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from rig import canary
-from rig.ambient import surroundings
 from rig.clock import FakeClock
 from rig.fixtures import ORG_ID, MakeM3ter
 from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
+from rig.surroundings import surroundings
 from unit.endpoint import Shelf
 from usergroups import (
     APIConnectionError,

@@ -14,10 +14,10 @@ from fakeredis import FakeAsyncRedis, FakeServer
 from pytest_httpx import HTTPXMock
 
 from rig import canary
-from rig.ambient import surroundings
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
 from rig.goes import goes
+from rig.surroundings import surroundings
 from usergroups import ConfigurationError, M3terClient, Token, TokenStore
 from usergroups.m3ter import UserGroup
 from usergroups.stores import RedisTokenStore

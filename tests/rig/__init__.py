@@ -9,7 +9,7 @@ The rig: what fault tests need around a client, so that they nap never and prove
     tls.py       certificates, good ones and bad ones
     turns.py     the turns of an event loop, and the moment in which it has nothing to do
     clock.py     FakeClock: time that passes when nothing else happens, or when a test says so
-    ambient.py   the surroundings that a client reads when it is made
+    runtime.py   the surroundings that a client reads when it is made
     canary.py    secrets that are given to clients, and the search for places where they turn up
     inspect.py   the only module that looks into a client: its gate and its connections
     leaks.py     Watch: what must be true after every test

@@ -9,10 +9,10 @@ import pytest
 from usergroups import M3terClient, SmartPMClient
 
 from . import canary
-from .ambient import surroundings
 from .clock import FakeClock
 from .leaks import Closable, Watch
 from .server import FaultServer
+from .surroundings import surroundings
 
 ORG_ID = "org-1"
 COMPANY_ID = "company-1"

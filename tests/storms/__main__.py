@@ -20,8 +20,8 @@ from typing import Any
 import attrs
 import httpx
 
-from rig.ambient import surroundings
 from rig.clock import FakeClock
+from rig.surroundings import surroundings
 from usergroups import M3terClient, RetryPolicy, SmartPMClient
 from usergroups.transports import aiohttp_transport
 

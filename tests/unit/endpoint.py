@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from rig.clock import FakeClock
 from usergroups import RateLimitedError, ServerError, Token, TokenStore, UserGroupsError
-from usergroups._auth.flight import Failure, Fetched, Grant
+from usergroups._auth.flight import Fetched, Grant, NoToken
 from usergroups._auth.source import TokenSource
-from usergroups._runtime import Ambient
+from usergroups._runtime import Runtime
 
 FOREVER = math.inf  # a deadline that never comes
 LIFE = 18_000.0  # seconds, what m3ter gives
@@ -18,9 +18,9 @@ LAST_PART = 17_695.0  # seconds from the request, at which its last part begins
 ASKED = {"method": "POST", "path": "/oauth/token"}
 
 
-def failing(kind: type[UserGroupsError] = ServerError, *, refused: bool = False, asked: float | None = None) -> Failure:
+def failing(kind: type[UserGroupsError] = ServerError, *, refused: bool = False, asked: float | None = None) -> NoToken:
     """Make the outcome of a fetch that fails with *kind*."""
-    return Failure(error=kind("no"), refused=refused, asked=asked)
+    return NoToken(error=kind("no"), refused=refused, asked=asked)
 
 
 class Endpoint:
@@ -29,7 +29,7 @@ class Endpoint:
     def __init__(self, clock: FakeClock, *, life: float = LIFE, takes: float = 0.0) -> None:
         self.life = life
         self.takes = takes
-        self.failure: Failure | None = None
+        self.failure: NoToken | None = None
         self.same_token = False
         self.retry_after: float | None = None
         self.spread = 0.0
@@ -44,8 +44,8 @@ class Endpoint:
         return len(self.asked_at)
 
     async def __call__(
-        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
-    ) -> Fetched | Failure:
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
+    ) -> Fetched | NoToken:
         """Answer one fetch, as a retrying client does: a Retry-After that is not final is waited for."""
         self.background.append(background)
         self.deadlines.append(deadline())
@@ -93,20 +93,20 @@ def source_of(
     endpoint: Endpoint, clock: FakeClock, *, timeout: float | None = 60.0, store: TokenStore | None = None
 ) -> TokenSource:
     """Make a source that asks *endpoint* and gives it *timeout* seconds."""
-    ambient = Ambient(clock=clock, sleep=clock.sleep)
-    return TokenSource(endpoint, asked=ASKED, ambient=ambient, timeout=timeout, longest_wait=60.0, store=store)
+    runtime = Runtime(clock=clock, sleep=clock.sleep)
+    return TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=timeout, longest_wait=60.0, store=store)
 
 
-async def name(asked: Awaitable[Grant | Failure | None]) -> str:
+async def name(asked: Awaitable[Grant | NoToken | None]) -> str:
     """Give the name of the token that *asked* comes to, or of the error that it fails with."""
     outcome = await asked
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, NoToken):
         return type(outcome.error).__name__
     return "nothing" if outcome is None else str(outcome.token.access_token)
 
 
-async def error(asked: Awaitable[Grant | Failure | None]) -> UserGroupsError:
+async def error(asked: Awaitable[Grant | NoToken | None]) -> UserGroupsError:
     """Give the error that *asked* fails with."""
     outcome = await asked
-    assert isinstance(outcome, Failure)
+    assert isinstance(outcome, NoToken)
     return outcome.for_a_caller()

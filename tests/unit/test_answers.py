@@ -28,7 +28,7 @@ from usergroups import (
 )
 from usergroups._http import errors as answers
 from usergroups._http.errors import error_class, path_of
-from usergroups._http.exchange import Answer
+from usergroups._http.exchange import Response
 from usergroups._models import MismatchError
 from usergroups._secrets import Redactor, Secret
 
@@ -44,14 +44,14 @@ def answer(
     *,
     headers: dict[str, str] | None = None,
     sent: dict[str, str] | None = None,
-) -> Answer:
+) -> Response:
     """Give an answer with *headers* to a request that was sent with *sent*; a body that is neither is JSON."""
     if isinstance(body, str):
         body = body.encode()
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     request = httpx.Request("GET", URL, headers=sent)
-    return Answer(status_code=status, headers=headers or {}, body=body, request=request)
+    return Response(status_code=status, headers=headers or {}, body=body, request=request)
 
 
 def basic(user: str, password: str) -> str:
@@ -59,7 +59,7 @@ def basic(user: str, password: str) -> str:
     return b64encode(f"{user}:{password}".encode()).decode()
 
 
-def redactor(came: Answer) -> Redactor:
+def redactor(came: Response) -> Redactor:
     """Give the redactor of a client with the secrets that it has sent for *came*."""
     scheme, _, credentials = came.request.headers.get("authorization", "").partition(" ")
     secrets = [came.request.headers.get("x-api-key", ""), credentials]
@@ -68,12 +68,12 @@ def redactor(came: Answer) -> Redactor:
     return Redactor(*map(Secret, secrets))
 
 
-def status_error(came: Answer, **options: Any) -> APIStatusError:
+def status_error(came: Response, **options: Any) -> APIStatusError:
     """Make the error of *came* for a client that hides what it has sent."""
     return answers.status_error(came, redactor(came), **options)
 
 
-def unexpected(came: Answer, mismatch: MismatchError, *kind: Any) -> UnexpectedResponseError:
+def unexpected(came: Response, mismatch: MismatchError, *kind: Any) -> UnexpectedResponseError:
     """Make the error of *came*, which is not as specified, for a client that hides what it has sent."""
     return answers.unexpected(came, mismatch, redactor(came), *kind)
 
@@ -556,7 +556,7 @@ def test_hiding_shows_nothing_itself() -> None:
             raise LookupError
 
     with pytest.raises(LookupError) as caught:
-        status_error(Answer(status_code=401, headers=Curious(), body=b"", request=came.request))
+        status_error(Response(status_code=401, headers=Curious(), body=b"", request=came.request))
 
     frames = [entry.frame.f_locals for entry in caught.traceback[1:]]
     assert "canary" not in repr(frames)

@@ -12,23 +12,23 @@ from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
 from usergroups import AuthenticationError, ServerError, Token
 from usergroups._auth.bearer import Authorization, BearerAuth, Headers, key_auth
-from usergroups._auth.flight import Failure
+from usergroups._auth.flight import NoToken
 from usergroups._auth.source import TokenSource
-from usergroups._http.exchange import Answer
-from usergroups._http.failures import Fault
-from usergroups._runtime import Ambient
+from usergroups._http.exchange import Response
+from usergroups._http.failures import Failure
+from usergroups._runtime import Runtime
 from usergroups._secrets import Secret
 
 REFUSALS = frozenset({401, 403})
 REQUEST = httpx.Request("GET", "https://api.invalid")
 
 
-def answer(status_code: int) -> Answer:
+def answer(status_code: int) -> Response:
     """Make an answer of the API."""
-    return Answer(status_code=status_code, headers={}, body=b"", request=REQUEST)
+    return Response(status_code=status_code, headers={}, body=b"", request=REQUEST)
 
 
-async def decide(shown: Authorization) -> Failure | None:
+async def decide(shown: Authorization) -> NoToken | None:
     """Do as the wire does: wait for something to show until there is something good."""
     while (failure := await shown.prepare(FOREVER)) is None and not shown.authorize():
         pass
@@ -42,8 +42,8 @@ class API:
         self.judge = judge
         self.shown: list[str] = []
 
-    async def __call__(self, shown: Authorization) -> Answer | Fault | Failure:
-        """Answer one request."""
+    async def __call__(self, shown: Authorization) -> Response | Failure | NoToken:
+        """Response one request."""
         if (failure := await decide(shown)) is not None:
             return failure
         token = shown.headers["Authorization"].reveal().removeprefix("Bearer ")
@@ -62,9 +62,9 @@ def auth(source: TokenSource) -> BearerAuth:
     return BearerAuth(source, REFUSALS)
 
 
-def status(outcome: Answer | Fault | Failure) -> int:
+def status(outcome: Response | Failure | NoToken) -> int:
     """Give the status that came back."""
-    assert isinstance(outcome, Answer)
+    assert isinstance(outcome, Response)
     return outcome.status_code
 
 
@@ -72,7 +72,7 @@ async def test_key_is_shown_every_time() -> None:
     """A key goes out in its header with every request, and a refusal changes nothing."""
     headers: list[Headers] = []
 
-    async def send(shown: Authorization) -> Answer | Fault | Failure:
+    async def send(shown: Authorization) -> Response | Failure | NoToken:
         assert await decide(shown) is None
         headers.append(shown.headers)
         return answer(401)
@@ -100,7 +100,7 @@ async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) 
 
     outcome = await auth(api, FOREVER)
 
-    assert isinstance(outcome, Failure)
+    assert isinstance(outcome, NoToken)
     assert isinstance(outcome.error, AuthenticationError)
     assert api.shown == []
 
@@ -159,7 +159,7 @@ async def test_fresh_token_that_ended_on_its_way_is_replaced(
     endpoint.life = 10.0
     api = API(accepts("token-2"))
 
-    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
         outcome = await api(shown)
         if len(api.shown) == 1:
             await clock.sleep(10.0)
@@ -181,7 +181,7 @@ async def test_repeat_with_a_token_that_ended_on_its_way_does_not_count(
     api.judge = accepts("token-4")
     endpoint.life = 10.0
 
-    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
         outcome = await api(shown)
         if api.shown[-1] == "token-2":
             await clock.sleep(10.0)
@@ -223,9 +223,9 @@ async def test_403_replaces_nothing_where_it_says_nothing_of_the_token(source: T
 async def test_fault_replaces_nothing(auth: BearerAuth, endpoint: Endpoint) -> None:
     """Where no answer arrived, nobody refused the token."""
     await auth(API(), FOREVER)
-    fault = Fault(reason="the connection was lost")
+    fault = Failure(reason="the connection was lost")
 
-    async def send(shown: Authorization) -> Answer | Fault | Failure:
+    async def send(shown: Authorization) -> Response | Failure | NoToken:
         return fault
 
     assert await auth(send, FOREVER) is fault
@@ -241,7 +241,7 @@ async def test_replacement_that_fails_is_the_outcome(auth: BearerAuth, endpoint:
 
     outcome = await auth(api, FOREVER)
 
-    assert isinstance(outcome, Failure)
+    assert isinstance(outcome, NoToken)
     assert isinstance(outcome.error, ServerError)
 
 
@@ -262,7 +262,7 @@ async def test_f20_stragglers_repeat_with_the_new_token(clock: FakeClock, auth: 
     await auth(api, FOREVER)
     arrives = asyncio.Event()
 
-    async def send_late(shown: Authorization) -> Answer | Fault | Failure:
+    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
         outcome = await late(shown)
         await arrives.wait()
         return outcome
@@ -288,7 +288,7 @@ async def test_refusal_during_the_repeat_of_another_is_final(
     api.judge = accepts("token-2")
     repeated = asyncio.Event()
 
-    async def slow(shown: Authorization) -> Answer | Fault | Failure:
+    async def slow(shown: Authorization) -> Response | Failure | NoToken:
         outcome = await api(shown)
         if api.shown[-1] == "token-2":
             await repeated.wait()
@@ -311,8 +311,8 @@ class TestOneOperationAlwaysRefused:
     async def test_f21_costs_one_refresh_a_minute(self, endpoint: Endpoint) -> None:
         """Ten calls a second for an hour make one replacement a minute at most."""
         now = 0.0
-        ambient = Ambient(clock=lambda: now)
-        source = TokenSource(endpoint, asked=ASKED, ambient=ambient, timeout=60.0, longest_wait=60.0)
+        runtime = Runtime(clock=lambda: now)
+        source = TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=60.0, longest_wait=60.0)
         auth = BearerAuth(source, REFUSALS)
         good, bad = API(), API(accepts(refusal=403))
         await auth(good, FOREVER)
@@ -334,7 +334,7 @@ class TestOneOperationAlwaysRefused:
         endpoint.takes = 0.05
         await source.get(FOREVER)
 
-        async def send(shown: Authorization) -> Answer | Fault | Failure:
+        async def send(shown: Authorization) -> Response | Failure | NoToken:
             assert await decide(shown) is None
             await clock.sleep(dice.expovariate(1 / takes))
             return answer(403)
@@ -357,16 +357,16 @@ class TestOneOperationAlwaysRefused:
         """One refresh a minute also where no caller waits for the answer to its repeat, or none says yes or no."""
         await auth(API(), FOREVER)
 
-        async def call() -> Answer | Fault | Failure:
+        async def call() -> Response | Failure | NoToken:
             repeats = iter([False])
 
-            async def send(shown: Authorization) -> Answer | Fault | Failure:
+            async def send(shown: Authorization) -> Response | Failure | NoToken:
                 assert await decide(shown) is None
                 if not next(repeats, True):
                     return answer(403)
                 if ends == "cancelled":
                     await clock.sleep(1.0)
-                return answer(501) if ends == "501" else Fault(reason="the connection was lost")
+                return answer(501) if ends == "501" else Failure(reason="the connection was lost")
 
             return await auth(send, FOREVER)
 

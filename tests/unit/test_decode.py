@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
 from usergroups import m3ter, smartpm
-from usergroups._http.exchange import Answer
+from usergroups._http.exchange import Response
 from usergroups._models import MismatchError, Reader, _shape, is_array, is_object, parse_json
 from usergroups.m3ter import _read_page as read_page
 from usergroups.smartpm import _read as read_group
@@ -878,10 +878,10 @@ class TestShape:
         assert get_type_hints(model, localns=vars(package))["additional_properties"] == dict[str, Any]
 
 
-def answer(document: object) -> Answer:
+def answer(document: object) -> Response:
     """Give a good answer with *document* as its body."""
     request = httpx.Request("GET", "https://api.example/x")
-    return Answer(status_code=200, headers={}, body=json.dumps(document).encode(), request=request)
+    return Response(status_code=200, headers={}, body=json.dumps(document).encode(), request=request)
 
 
 class TestPages:

@@ -16,37 +16,37 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergroups._http.failures import _TABLE, Fault, fault_of
+from usergroups._http.failures import _TABLE, Failure, failure_of
 
 TRUST = "SSL_CERT_FILE names certificates to trust"  # the way out
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
 # All that httpx can raise, and what it means where it comes from a transport.
-HTTPX: dict[type[Exception], Fault] = {
-    httpx.ConnectTimeout: Fault(reason="connecting took too long", timed_out=True),
-    httpx.ReadTimeout: Fault(reason="the answer took too long", timed_out=True),
-    httpx.WriteTimeout: Fault(reason="sending took too long", timed_out=True),
-    httpx.PoolTimeout: Fault(reason="no connection became free", timed_out=True),
-    httpx.TimeoutException: Fault(reason="it took too long", timed_out=True),
-    httpx.ProxyError: Fault(reason="the proxy refused"),
-    httpx.ConnectError: Fault(reason="no connection could be made"),
-    httpx.ReadError: Fault(reason="the connection was lost", disconnected=True),
-    httpx.WriteError: Fault(reason="the connection was lost", disconnected=True),
-    httpx.CloseError: Fault(reason="the connection was lost", disconnected=True),
-    httpx.NetworkError: Fault(reason="the connection was lost", disconnected=True),
-    httpx.LocalProtocolError: Fault(reason="the request is not valid HTTP", retryable=False),
-    httpx.RemoteProtocolError: Fault(reason="the answer is not valid HTTP, or was cut off"),
-    httpx.ProtocolError: Fault(reason="the answer is not valid HTTP, or was cut off"),
-    httpx.UnsupportedProtocol: Fault(reason="the transport cannot do this", retryable=False),
-    httpx.DecodingError: Fault(reason="the answer's body is damaged"),
-    httpx.TooManyRedirects: Fault(reason="the transport failed"),
-    httpx.TransportError: Fault(reason="the transport failed"),
-    httpx.RequestError: Fault(reason="the transport failed"),
-    httpx.HTTPStatusError: Fault(reason="the transport failed"),
-    httpx.HTTPError: Fault(reason="the transport failed"),
+HTTPX: dict[type[Exception], Failure] = {
+    httpx.ConnectTimeout: Failure(reason="connecting took too long", timed_out=True),
+    httpx.ReadTimeout: Failure(reason="the answer took too long", timed_out=True),
+    httpx.WriteTimeout: Failure(reason="sending took too long", timed_out=True),
+    httpx.PoolTimeout: Failure(reason="no connection became free", timed_out=True),
+    httpx.TimeoutException: Failure(reason="it took too long", timed_out=True),
+    httpx.ProxyError: Failure(reason="the proxy refused"),
+    httpx.ConnectError: Failure(reason="no connection could be made"),
+    httpx.ReadError: Failure(reason="the connection was lost", disconnected=True),
+    httpx.WriteError: Failure(reason="the connection was lost", disconnected=True),
+    httpx.CloseError: Failure(reason="the connection was lost", disconnected=True),
+    httpx.NetworkError: Failure(reason="the connection was lost", disconnected=True),
+    httpx.LocalProtocolError: Failure(reason="the request is not valid HTTP", retryable=False),
+    httpx.RemoteProtocolError: Failure(reason="the answer is not valid HTTP, or was cut off"),
+    httpx.ProtocolError: Failure(reason="the answer is not valid HTTP, or was cut off"),
+    httpx.UnsupportedProtocol: Failure(reason="the transport cannot do this", retryable=False),
+    httpx.DecodingError: Failure(reason="the answer's body is damaged"),
+    httpx.TooManyRedirects: Failure(reason="the transport failed"),
+    httpx.TransportError: Failure(reason="the transport failed"),
+    httpx.RequestError: Failure(reason="the transport failed"),
+    httpx.HTTPStatusError: Failure(reason="the transport failed"),
+    httpx.HTTPError: Failure(reason="the transport failed"),
     **{
-        kind: Fault(reason=f"the transport failed ({kind.__name__})", retryable=False)
+        kind: Failure(reason=f"the transport failed ({kind.__name__})", retryable=False)
         for kind in (
             httpx.CookieConflict,
             httpx.InvalidURL,
@@ -59,15 +59,15 @@ HTTPX: dict[type[Exception], Fault] = {
     },
 }
 
-OTHERS: dict[type[Exception], Fault] = {
-    zlib.error: Fault(reason="the answer's compressed body is damaged"),
-    EOFError: Fault(reason="the answer's compressed body was cut off"),
-    asyncio.IncompleteReadError: Fault(reason="the answer's compressed body was cut off"),
-    TimeoutError: Fault(reason="it took too long", timed_out=True),
-    OSError: Fault(reason="the connection was lost", disconnected=True),
-    ConnectionResetError: Fault(reason="the connection was lost", disconnected=True),
-    RuntimeError: Fault(reason="the transport failed (RuntimeError)", retryable=False),
-    UnicodeError: Fault(reason="the transport failed (UnicodeError)", retryable=False),
+OTHERS: dict[type[Exception], Failure] = {
+    zlib.error: Failure(reason="the answer's compressed body is damaged"),
+    EOFError: Failure(reason="the answer's compressed body was cut off"),
+    asyncio.IncompleteReadError: Failure(reason="the answer's compressed body was cut off"),
+    TimeoutError: Failure(reason="it took too long", timed_out=True),
+    OSError: Failure(reason="the connection was lost", disconnected=True),
+    ConnectionResetError: Failure(reason="the connection was lost", disconnected=True),
+    RuntimeError: Failure(reason="the transport failed (RuntimeError)", retryable=False),
+    UnicodeError: Failure(reason="the transport failed (UnicodeError)", retryable=False),
 }
 
 
@@ -100,14 +100,14 @@ def test_table_of_httpx_is_complete() -> None:
 
 
 @pytest.mark.parametrize(("kind", "fault"), (HTTPX | OTHERS).items(), ids=lambda value: getattr(value, "__name__", ""))
-def test_fault_of(kind: type[Exception], fault: Fault) -> None:
+def test_fault_of(kind: type[Exception], fault: Failure) -> None:
     """Each exception is said in our own words, and tells whether trying again may help."""
-    assert fault_of(raised(kind)) == fault
+    assert failure_of(raised(kind)) == fault
 
 
 def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
     """What is not said of a fault is that it may pass, and that nothing else is known of it."""
-    assert attrs.asdict(Fault(reason="no")) == {
+    assert attrs.asdict(Failure(reason="no")) == {
         "reason": "no",
         "hint": "",
         "timed_out": False,
@@ -118,11 +118,11 @@ def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize("row", _TABLE, ids=lambda row: row[0].__name__)
-def test_no_row_hides_another(row: tuple[type[Exception], Fault]) -> None:
+def test_no_row_hides_another(row: tuple[type[Exception], Failure]) -> None:
     """Each row of the table is the first that fits its own exception."""
     kind, fault = row
 
-    assert fault_of(raised(kind)) == fault
+    assert failure_of(raised(kind)) == fault
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_no_row_hides_another(row: tuple[type[Exception], Fault]) -> None:
 )
 def test_f27_server_that_closes_before_it_answers(text: str) -> None:
     """A server that closes the connection before it answers is told from one that answers badly."""
-    fault = fault_of(httpx.RemoteProtocolError(text))
+    fault = failure_of(httpx.RemoteProtocolError(text))
 
-    assert fault == Fault(reason="the server closed the connection", disconnected=True)
+    assert fault == Failure(reason="the server closed the connection", disconnected=True)
 
 
 def test_f27_other_errors_are_not_read() -> None:
     """Only an error of the peer's protocol can tell that the peer closed the connection."""
-    assert fault_of(httpx.ProxyError("disconnected")) == Fault(reason="the proxy refused")
+    assert failure_of(httpx.ProxyError("disconnected")) == Failure(reason="the proxy refused")
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_f27_other_errors_are_not_read() -> None:
 )
 def test_f26_reason_of_the_system(causes: list[BaseException]) -> None:
     """What the operating system says is a part of the reason, wherever it stands."""
-    fault = fault_of(caused(httpx.ConnectError("canary"), *causes))
+    fault = failure_of(caused(httpx.ConnectError("canary"), *causes))
 
-    assert fault == Fault(reason=f"no connection could be made: {os.strerror(errno.ECONNREFUSED)}")
+    assert fault == Failure(reason=f"no connection could be made: {os.strerror(errno.ECONNREFUSED)}")
 
 
 def test_reason_in_the_context() -> None:
@@ -168,12 +168,12 @@ def test_reason_in_the_context() -> None:
     error = httpx.ReadError("canary")
     error.__context__ = ConnectionResetError(errno.ECONNRESET, "canary")
 
-    assert fault_of(error).reason == f"the connection was lost: {os.strerror(errno.ECONNRESET)}"
+    assert failure_of(error).reason == f"the connection was lost: {os.strerror(errno.ECONNRESET)}"
 
 
 def test_time_that_ran_out_is_all_that_is_said() -> None:
     """A timeout says that it is one, and not what the system calls it."""
-    fault = fault_of(caused(httpx.ConnectTimeout("canary"), TimeoutError(errno.ETIMEDOUT, "canary")))
+    fault = failure_of(caused(httpx.ConnectTimeout("canary"), TimeoutError(errno.ETIMEDOUT, "canary")))
 
     assert fault == HTTPX[httpx.ConnectTimeout]
 
@@ -189,9 +189,9 @@ def test_f26_unknown_host(cause: Exception, reason: str) -> None:
     """A host that is not found is said to be, also where another library wrapped its number."""
     wrapped = OSError(errno.ENOEXEC, "canary")  # on some systems this is the number of an unknown name
 
-    fault = fault_of(caused(httpx.ConnectError("canary"), wrapped, cause))
+    fault = failure_of(caused(httpx.ConnectError("canary"), wrapped, cause))
 
-    assert fault == Fault(reason=f"the host name was not found: {reason}", hint="check base_url")
+    assert fault == Failure(reason=f"the host name was not found: {reason}", hint="check base_url")
 
 
 def test_bug_of_a_transport_is_told_by_its_place() -> None:
@@ -199,10 +199,10 @@ def test_bug_of_a_transport_is_told_by_its_place() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         httpx.MockTransport(lambda _: httpx.Response(1 // 0)).handle_request(httpx.Request("GET", "https://a.invalid"))
 
-    fault = fault_of(caught.value)
+    fault = failure_of(caught.value)
 
     line = caught.value.__traceback__ and extract_tb(caught.value.__traceback__)[-1].lineno
-    assert fault == Fault(
+    assert fault == Failure(
         reason=f"the transport failed (ZeroDivisionError in test_faults.py, line {line})", retryable=False
     )
 
@@ -251,9 +251,9 @@ def test_f26_certificates(
     with pytest.raises(ssl.SSLCertVerificationError) as caught:
         handshake(client, server, name)
 
-    fault = fault_of(caused(httpx.ConnectError("canary"), caught.value))
+    fault = failure_of(caused(httpx.ConnectError("canary"), caught.value))
 
-    assert fault == Fault(reason=f"certificate verify failed: {reason}", retryable=False, hint=hint)
+    assert fault == Failure(reason=f"certificate verify failed: {reason}", retryable=False, hint=hint)
 
 
 def test_f26_tls_that_fails_otherwise() -> None:
@@ -265,16 +265,16 @@ def test_f26_tls_that_fails_otherwise() -> None:
     with pytest.raises(ssl.SSLError) as caught:
         handshake(client, old, "api.example")
 
-    fault = fault_of(caused(httpx.ConnectError("canary"), caught.value))
+    fault = failure_of(caused(httpx.ConnectError("canary"), caught.value))
 
-    assert fault == Fault(reason=f"TLS failed: {caught.value.reason}")
+    assert fault == Failure(reason=f"TLS failed: {caught.value.reason}")
 
 
 def test_f29_time_that_runs_out_over_tls_is_no_failure_of_tls() -> None:
     """Whoever waits for more over TLS does so because TLS wants to read: that is no reason for anything."""
-    fault = fault_of(caused(httpx.ReadTimeout("canary"), ssl.SSLWantReadError(2, "canary")))
+    fault = failure_of(caused(httpx.ReadTimeout("canary"), ssl.SSLWantReadError(2, "canary")))
 
-    assert fault == fault_of(httpx.ReadTimeout("canary"))
+    assert fault == failure_of(httpx.ReadTimeout("canary"))
     assert fault.timed_out
 
 
@@ -283,15 +283,15 @@ def test_f29_time_that_runs_out_over_tls_is_no_failure_of_tls() -> None:
     [
         pytest.param(
             ssl.SSLCertVerificationError("canary"),
-            Fault(reason="certificate verify failed: no reason given", retryable=False),
+            Failure(reason="certificate verify failed: no reason given", retryable=False),
             id="a certificate",
         ),
-        pytest.param(ssl.SSLError("canary"), Fault(reason="TLS failed: no reason given"), id="anything else"),
+        pytest.param(ssl.SSLError("canary"), Failure(reason="TLS failed: no reason given"), id="anything else"),
     ],
 )
-def test_f26_tls_errors_that_others_made(cause: Exception, fault: Fault) -> None:
+def test_f26_tls_errors_that_others_made(cause: Exception, fault: Failure) -> None:
     """An error of TLS that a library made itself has no reason to tell, and is one all the same."""
-    assert fault_of(caused(httpx.ConnectError("canary"), cause)) == fault
+    assert failure_of(caused(httpx.ConnectError("canary"), cause)) == fault
 
 
 def test_f26_reason_of_a_certificate_is_looked_for_further_down() -> None:
@@ -299,9 +299,9 @@ def test_f26_reason_of_a_certificate_is_looked_for_further_down() -> None:
     original = ssl.SSLCertVerificationError("canary")
     original.verify_message = "certificate has expired"
 
-    fault = fault_of(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("wrapped"), original))
+    fault = failure_of(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("wrapped"), original))
 
-    assert fault == Fault(reason="certificate verify failed: certificate has expired", retryable=False)
+    assert fault == Failure(reason="certificate verify failed: certificate has expired", retryable=False)
 
 
 @pytest.mark.parametrize("loop", [1, 2, 3])
@@ -311,7 +311,7 @@ def test_causes_that_go_round(loop: int) -> None:
 
     caused(*errors, errors[0])
 
-    assert fault_of(errors[0]) == HTTPX[httpx.ConnectError]
+    assert failure_of(errors[0]) == HTTPX[httpx.ConnectError]
 
 
 def test_errors_that_cannot_be_hashed() -> None:
@@ -323,7 +323,7 @@ def test_errors_that_cannot_be_hashed() -> None:
 
         number: int
 
-    fault = fault_of(caused(OddError(1), OddError(1), ConnectionResetError(errno.ECONNRESET, "x")))
+    fault = failure_of(caused(OddError(1), OddError(1), ConnectionResetError(errno.ECONNRESET, "x")))
 
     assert fault.reason == f"the transport failed (OddError): {os.strerror(errno.ECONNRESET)}"
 
@@ -342,7 +342,7 @@ def test_errors_that_cannot_be_hashed() -> None:
 )
 def test_anything(errors: list[Exception]) -> None:
     """Whatever a transport raises, for whatever reasons, is a fault with words of ours."""
-    fault = fault_of(caused(*errors))
+    fault = failure_of(caused(*errors))
 
     assert fault.reason
     assert "canary" not in fault.reason

@@ -8,14 +8,16 @@ from itertools import pairwise
 import pytest
 
 from rig.clock import FakeClock
-from usergroups._http.limits import Pacer, Rate
-from usergroups._runtime import Ambient
+from usergroups._http.limits import Pacer, RateLimiter
+from usergroups._runtime import Runtime
 
 
-def pacer(clock: FakeClock, *, limit: int = 1, per_second: float | None = None, rate: Rate | None = None) -> Pacer:
+def pacer(
+    clock: FakeClock, *, limit: int = 1, per_second: float | None = None, rate: RateLimiter | None = None
+) -> Pacer:
     """Make a gate for *limit* requests at once, and *per_second* of them."""
-    ambient = Ambient(clock=clock, sleep=clock.sleep)
-    return Pacer(limit, rate or Rate(per_second, ambient), ambient)
+    runtime = Runtime(clock=clock, sleep=clock.sleep)
+    return Pacer(limit, rate or RateLimiter(per_second, runtime), runtime)
 
 
 async def fill(gate: Pacer, places: int) -> None:
@@ -500,8 +502,8 @@ class TestRate:
     @pytest.mark.parametrize("per_second", [None, 50.0])
     async def test_hold(self, clock: FakeClock, per_second: float | None) -> None:
         """Nobody starts while the server is known to refuse all; then they go on as before."""
-        ambient = Ambient(clock=clock, sleep=clock.sleep)
-        rate = Rate(per_second, ambient, refused_for=1.0)
+        runtime = Runtime(clock=clock, sleep=clock.sleep)
+        rate = RateLimiter(per_second, runtime, refused_for=1.0)
         gate = pacer(clock, limit=2, rate=rate)
         began = clock()
         rate.hold()
@@ -513,7 +515,7 @@ class TestRate:
 
     async def test_hold_that_begins_when_callers_already_wait(self, clock: FakeClock) -> None:
         """Whoever waits at the gate for a free moment waits on when that is put off."""
-        rate = Rate(4.0, Ambient(clock=clock, sleep=clock.sleep), refused_for=1.0)
+        rate = RateLimiter(4.0, Runtime(clock=clock, sleep=clock.sleep), refused_for=1.0)
         gate = pacer(clock, limit=10, rate=rate)
         await gate.enter()
         waiting = asyncio.create_task(gate.enter())
@@ -529,7 +531,7 @@ class TestRate:
 
     async def test_hold_that_was_of_no_use(self, clock: FakeClock) -> None:
         """After a hold there is no other before the server has answered; until its end, that second is full."""
-        rate = Rate(None, Ambient(clock=clock, sleep=clock.sleep), refused_for=1.0)
+        rate = RateLimiter(None, Runtime(clock=clock, sleep=clock.sleep), refused_for=1.0)
         full = [rate.is_full()]
         rate.hold()
         await clock.advance(0.5)
@@ -556,7 +558,7 @@ class TestRate:
     )
     async def test_hold_lasts(self, clock: FakeClock, refused_for: float, wait: float) -> None:
         """A hold puts the next start off, and never forward."""
-        rate = Rate(5.0, Ambient(clock=clock, sleep=clock.sleep), refused_for=refused_for)
+        rate = RateLimiter(5.0, Runtime(clock=clock, sleep=clock.sleep), refused_for=refused_for)
         for _ in range(5):
             rate.take()
         await clock.advance(0.808)
@@ -584,8 +586,8 @@ class TestRate:
         async def sleep_late(seconds: float) -> None:
             await clock.sleep(seconds + dice.choice([0.0, 0.0, 0.001, 0.04]))
 
-        ambient = Ambient(clock=clock, sleep=sleep_late)
-        gate = Pacer(1000, Rate(per_second, ambient), ambient)
+        runtime = Runtime(clock=clock, sleep=sleep_late)
+        gate = Pacer(1000, RateLimiter(per_second, runtime), runtime)
         count = math.ceil(min(per_second, 700.0)) * 3
 
         at = await self.starts(gate, clock, count)
@@ -611,8 +613,8 @@ class TestRate:
         async def sleep_late(seconds: float) -> None:
             await clock.sleep(seconds + 0.015)
 
-        ambient = Ambient(clock=clock, sleep=sleep_late)
-        gate = Pacer(1000, Rate(500.0, ambient), ambient)
+        runtime = Runtime(clock=clock, sleep=sleep_late)
+        gate = Pacer(1000, RateLimiter(500.0, runtime), runtime)
 
         at = await self.starts(gate, clock, 1000)
 
@@ -624,8 +626,8 @@ class TestRate:
         async def sleep_short(seconds: float) -> None:
             await clock.sleep(seconds * 0.9 if seconds > 0.001 else seconds)
 
-        ambient = Ambient(clock=clock, sleep=sleep_short)
-        gate = Pacer(1000, Rate(10.0, ambient), ambient)
+        runtime = Runtime(clock=clock, sleep=sleep_short)
+        gate = Pacer(1000, RateLimiter(10.0, runtime), runtime)
 
         at = await self.starts(gate, clock, 11)
 
@@ -633,8 +635,8 @@ class TestRate:
 
     async def test_rate_is_shared_by_the_loops_of_a_client(self, clock: FakeClock) -> None:
         """Two gates with one rate start no more than one would."""
-        ambient = Ambient(clock=clock, sleep=clock.sleep)
-        rate = Rate(10.0, ambient)
+        runtime = Runtime(clock=clock, sleep=clock.sleep)
+        rate = RateLimiter(10.0, runtime)
         one, other = pacer(clock, limit=100, rate=rate), pacer(clock, limit=100, rate=rate)
         began = clock()
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usergroups import ConfigurationError, RetryPolicy
-from usergroups._auth.flight import Failure
-from usergroups._http.exchange import Answer
-from usergroups._http.failures import Fault
-from usergroups._http.limits import Rate
-from usergroups._http.retry import FOREVER, NO_RETRIES, Budget, retry_after, retrying, worth_retrying
-from usergroups._runtime import Ambient
+from usergroups._auth.flight import NoToken
+from usergroups._http.exchange import Response
+from usergroups._http.failures import Failure
+from usergroups._http.limits import RateLimiter
+from usergroups._http.retry import FOREVER, NO_RETRIES, RetryBudget, retry_after, retrying, worth_retrying
+from usergroups._runtime import Runtime
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -37,11 +37,11 @@ policies = st.builds(
 )
 
 
-def answer(status: int = 200, **headers: str) -> Answer:
+def answer(status: int = 200, **headers: str) -> Response:
     """Give an answer; `retry_after="1"` is its Retry-After."""
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
     request = httpx.Request("GET", "https://api.example/x")
-    return Answer(status_code=status, headers=lower, body=b"", request=request)
+    return Response(status_code=status, headers=lower, body=b"", request=request)
 
 
 def imf_fixdate(moment: datetime) -> str:
@@ -277,7 +277,7 @@ class TestBudget:
 
     def test_f71_two_hundred_retries(self) -> None:
         """A client that only fails retries two hundred times, and then no more."""
-        budget = Budget()
+        budget = RetryBudget()
 
         taken = sum(budget.take() for _ in range(1000))
 
@@ -285,7 +285,7 @@ class TestBudget:
 
     def test_f71_refills_with_good_calls(self) -> None:
         """Ten good calls are worth one retry."""
-        budget = Budget()
+        budget = RetryBudget()
         while budget.take():
             pass
 
@@ -298,7 +298,7 @@ class TestBudget:
 
     def test_f71_holds_no_more_than_at_first(self) -> None:
         """Years of good calls do not buy a storm of retries."""
-        budget = Budget()
+        budget = RetryBudget()
 
         for _ in range(10_000):
             budget.give()
@@ -309,7 +309,7 @@ class TestBudget:
     @given(st.lists(st.booleans(), max_size=3000))
     def test_f71_retries_are_at_most_a_tenth_of_the_calls_and_two_hundred(self, turns: list[bool]) -> None:
         """However good and bad calls follow each other, retries stay within the budget."""
-        budget = Budget()
+        budget = RetryBudget()
         good = taken = 0
         for is_good in turns:
             if is_good:
@@ -329,11 +329,11 @@ class TestBudget:
             pytest.param(answer(status), False, id=str(status))
             for status in (200, 204, 301, 304, 400, 401, 403, 404, 409, 413, 422, 499, 501, 505, 520, 599)
         ),
-        pytest.param(Fault(reason="the connection was lost"), True, id="a fault that may pass"),
-        pytest.param(Fault(reason="certificate verify failed", retryable=False), False, id="a fault that stays"),
+        pytest.param(Failure(reason="the connection was lost"), True, id="a fault that may pass"),
+        pytest.param(Failure(reason="certificate verify failed", retryable=False), False, id="a fault that stays"),
     ],
 )
-def test_f39_what_is_worth_retrying(outcome: Answer | Fault, worth: bool) -> None:
+def test_f39_what_is_worth_retrying(outcome: Response | Failure, worth: bool) -> None:
     """Overload, failures that pass and lost connections are tried again, and nothing else."""
     assert worth_retrying(outcome) is worth
 
@@ -341,7 +341,7 @@ def test_f39_what_is_worth_retrying(outcome: Answer | Fault, worth: bool) -> Non
 class Surroundings:
     """A clock that sleeping moves on, dice that always show a half, and attempts that end as told."""
 
-    def __init__(self, *outcomes: Answer | Fault, rate: Rate | None = None) -> None:
+    def __init__(self, *outcomes: Response | Failure, rate: RateLimiter | None = None) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
         self.made = 0
@@ -349,10 +349,10 @@ class Surroundings:
         self.asked: list[tuple[int, float]] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
-        self.ambient = Ambient(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
-        self.rate = rate or Rate(None, self.ambient, refused_for=1.0)
+        self.runtime = Runtime(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
+        self.rate = rate or RateLimiter(None, self.runtime, refused_for=1.0)
 
-    async def attempt(self) -> Answer | Fault:
+    async def attempt(self) -> Response | Failure:
         """End as the next of the outcomes, or as the last one for ever."""
         outcome = self._outcomes[min(self.made, len(self._outcomes) - 1)]
         self.made += 1
@@ -364,7 +364,7 @@ class Surroundings:
         self.on_sleep()
         self.now += seconds
 
-    def on_asked(self, answer: Answer, wait: float) -> None:
+    def on_asked(self, answer: Response, wait: float) -> None:
         """Keep what was heard, and put the deadline off, as the fetch of a token does."""
         self.asked.append((answer.status_code, wait))
         self.deadline += wait
@@ -373,10 +373,10 @@ class Surroundings:
         self,
         policy: RetryPolicy | None = None,
         *,
-        budget: Budget | None = None,
+        budget: RetryBudget | None = None,
         deadline: float = FOREVER,
-        on_asked: Callable[[Answer, float], None] | None = None,
-    ) -> Answer | Fault:
+        on_asked: Callable[[Response, float], None] | None = None,
+    ) -> Response | Failure:
         """Run the loop in these surroundings."""
         self.deadline = deadline
         outcome = await retrying(
@@ -385,20 +385,20 @@ class Surroundings:
             budget=budget,
             rate=self.rate,
             deadline=lambda: self.deadline,
-            ambient=self.ambient,
+            runtime=self.runtime,
             on_asked=on_asked,
         )
-        assert not isinstance(outcome, Failure)
+        assert not isinstance(outcome, NoToken)
         return outcome
 
 
-LOST = Fault(reason="the connection was lost", disconnected=True)
-STALE = Fault(reason="the connection was lost", disconnected=True, stale=True)
+LOST = Failure(reason="the connection was lost", disconnected=True)
+STALE = Failure(reason="the connection was lost", disconnected=True, stale=True)
 
 
-def empty_budget() -> Budget:
+def empty_budget() -> RetryBudget:
     """Give a budget with no retry left."""
-    budget = Budget()
+    budget = RetryBudget()
     while budget.take():
         pass
     return budget
@@ -413,18 +413,18 @@ class TestRetrying:
 
         outcome = await around.retry()
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert outcome.is_success
         assert (around.made, around.slept) == (1, [])
 
     @pytest.mark.parametrize("first", [answer(503), LOST], ids=["a bad answer", "a fault"])
-    async def test_f39_tried_again_until_it_succeeds(self, first: Answer | Fault) -> None:
+    async def test_f39_tried_again_until_it_succeeds(self, first: Response | Failure) -> None:
         """What fails and then succeeds is a success, after one wait."""
         around = Surroundings(first, answer(200))
 
         outcome = await around.retry()
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert outcome.is_success
         assert (around.made, around.slept) == (2, [0.25])
 
@@ -434,7 +434,7 @@ class TestRetrying:
 
         outcome = await around.retry()
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert outcome.status_code == 503
         assert (around.made, around.slept) == (3, [0.25, 0.5])
 
@@ -449,7 +449,7 @@ class TestRetrying:
 
     async def test_fault_that_stays_is_final(self) -> None:
         """A certificate does not get better by asking again."""
-        around = Surroundings(Fault(reason="certificate verify failed", retryable=False))
+        around = Surroundings(Failure(reason="certificate verify failed", retryable=False))
 
         await around.retry()
 
@@ -480,7 +480,7 @@ class TestRetrying:
         ],
     )
     async def test_refused_for_want_of_room_again(
-        self, outcomes: list[Answer], slept: list[float], held: float
+        self, outcomes: list[Response], slept: list[float], held: float
     ) -> None:
         """A second 429 in a row that names no time has the client wait for as long as such refusals last."""
         around = Surroundings(*outcomes)
@@ -489,7 +489,7 @@ class TestRetrying:
 
         outcome = await around.retry(RetryPolicy(attempts=9))
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert outcome.is_success
         assert around.slept == slept
         assert max(others_wait) == held
@@ -504,11 +504,11 @@ class TestRetrying:
         ],
     )
     async def test_refusals_that_are_waited_out_take_nothing_from_the_budget(
-        self, refused_for: float, outcome: Answer, made: int
+        self, refused_for: float, outcome: Response, made: int
     ) -> None:
         """Retries that have the whole client wait need no other bound."""
         around = Surroundings(outcome)
-        around.rate = Rate(None, around.ambient, refused_for=refused_for)
+        around.rate = RateLimiter(None, around.runtime, refused_for=refused_for)
 
         await around.retry(budget=empty_budget())
 
@@ -554,7 +554,7 @@ class TestRetrying:
     async def test_rate_alone_is_no_reason_to_wait(self) -> None:
         """The next free moment of a rate is waited for at the gate, by whoever is next."""
         around = Surroundings(answer(429, retry_after="2"), answer(503), answer(429), answer(200))
-        around.rate = Rate(0.01, around.ambient)
+        around.rate = RateLimiter(0.01, around.runtime)
         around.rate.take()
 
         await around.retry(RetryPolicy(attempts=4), on_asked=around.on_asked)
@@ -576,7 +576,7 @@ class TestRetrying:
 
         outcome = await around.retry(deadline=around.now + 1.25)
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert (around.made, around.slept) == (2, [0.25])
 
     async def test_f36_long_retry_after_ends_the_call_at_once(self) -> None:
@@ -585,7 +585,7 @@ class TestRetrying:
 
         outcome = await around.retry()
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert (around.made, around.slept) == (1, [])
 
     @pytest.mark.parametrize(
@@ -622,7 +622,7 @@ class TestRetrying:
 
     async def test_f71_retry_takes_from_the_budget(self) -> None:
         """Each retry takes one, and what is not a retry takes nothing."""
-        budget = Budget()
+        budget = RetryBudget()
 
         await Surroundings(answer(503)).retry(budget=budget)
         await Surroundings(answer(404)).retry(budget=budget)
@@ -631,7 +631,7 @@ class TestRetrying:
 
     async def test_f71_wait_that_is_not_begun_takes_nothing(self) -> None:
         """A retry that is not made is not paid for."""
-        budget = Budget()
+        budget = RetryBudget()
 
         await Surroundings(answer(503)).retry(budget=budget, deadline=1000.0)
         await Surroundings(answer(429, retry_after="7200")).retry(budget=budget)
@@ -645,7 +645,7 @@ class TestRetrying:
         for _ in range(10):
             await Surroundings(answer(200)).retry(budget=budget)
             await Surroundings(answer(404)).retry(budget=budget)
-            await Surroundings(Fault(reason="no", retryable=False)).retry(budget=budget)
+            await Surroundings(Failure(reason="no", retryable=False)).retry(budget=budget)
 
         assert (budget.take(), budget.take()) == (True, False)
 
@@ -655,7 +655,7 @@ class TestRetrying:
 
         outcome = await around.retry(NO_RETRIES, budget=empty_budget())
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert (around.made, around.slept) == (4, [])
 
     async def test_f27_server_that_always_closes_is_not_asked_for_ever(self) -> None:
@@ -684,7 +684,7 @@ class TestRetrying:
 
         outcome = await around.retry(deadline=1005.0, on_asked=around.on_asked)
 
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, Response)
         assert outcome.is_success
         assert around.slept == [0.25, 20.25]
         assert around.deadline == 1005.0 + 20.25
@@ -725,7 +725,7 @@ class TestRetrying:
         attempts=st.integers(1, 6),
         timeout=st.floats(0, 200),
     )
-    async def test_every_call_ends(self, outcomes: list[Answer | Fault], attempts: int, timeout: float) -> None:
+    async def test_every_call_ends(self, outcomes: list[Response | Failure], attempts: int, timeout: float) -> None:
         """Whatever happens, a call makes no more attempts than allowed, and its waits end before its time does."""
         around = Surroundings(*outcomes)
         deadline = around.now + timeout

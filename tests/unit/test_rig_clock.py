@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from rig.ambient import fake_clock, surroundings
 from rig.clock import FakeClock
-from usergroups._runtime import AMBIENT, Ambient
+from rig.surroundings import fake_clock, surroundings
+from usergroups._runtime import RUNTIME, Runtime
 
 
 @pytest.fixture
@@ -201,15 +201,15 @@ async def test_many_sleepers_are_cheap(clock: FakeClock) -> None:
 
 def test_clients_made_in_the_block_get_the_fake_clock() -> None:
     """The surroundings hold in the block only; what is not given stays as it is."""
-    before = AMBIENT.get()
+    before = RUNTIME.get()
 
     with fake_clock(5.0, roll=0.25) as clock:
-        inside = AMBIENT.get()
+        inside = RUNTIME.get()
         with surroundings(roll=0.75):
-            innermost = AMBIENT.get()
+            innermost = RUNTIME.get()
 
     assert (inside.clock(), inside.random()) == (5.0, 0.25)
     assert inside.sleep == clock.sleep
     assert (innermost.clock(), innermost.random()) == (5.0, 0.75)
-    assert AMBIENT.get() is before
-    assert isinstance(before, Ambient)
+    assert RUNTIME.get() is before
+    assert isinstance(before, Runtime)

@@ -25,9 +25,9 @@ from usergroups import (
     ServerError,
     Token,
 )
-from usergroups._auth.flight import Failure, Fetched, Flight, Grant
+from usergroups._auth.flight import Fetched, Flight, Grant, NoToken
 from usergroups._auth.source import TokenSource
-from usergroups._runtime import Ambient
+from usergroups._runtime import Runtime
 
 
 async def callers(count: int, source: TokenSource) -> list["asyncio.Task[str]"]:
@@ -83,7 +83,7 @@ class TestFirstPart:
         """A day more or less on the wall clock costs no token request."""
         import time
 
-        source = TokenSource(endpoint, asked=ASKED, ambient=Ambient(), timeout=60.0, longest_wait=60.0)
+        source = TokenSource(endpoint, asked=ASKED, runtime=Runtime(), timeout=60.0, longest_wait=60.0)
         endpoint.life = 1e9
         await source.get(FOREVER)
         now = time.time()
@@ -498,15 +498,15 @@ class TestNone:
         began = clock()
 
         async def fetch(
-            *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
-        ) -> Fetched | Failure:
+            *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
+        ) -> Fetched | NoToken:
             for _ in range(3):
                 told.append(deadline() - began)
                 await clock.sleep(3.0)
             return failing()
 
-        ambient = Ambient(clock=clock, sleep=clock.sleep)
-        source = TokenSource(fetch, asked=ASKED, ambient=ambient, timeout=10.0, longest_wait=60.0)
+        runtime = Runtime(clock=clock, sleep=clock.sleep)
+        source = TokenSource(fetch, asked=ASKED, runtime=runtime, timeout=10.0, longest_wait=60.0)
         first = asyncio.create_task(name(source.get(began + 5.0)))
         await clock.advance(1.0)
         second = asyncio.create_task(name(source.get(began + 50.0)))
@@ -821,7 +821,7 @@ class TestPaused:
     ) -> None:
         """Who is told of a refusal that others have met hears so, after the way out that it has."""
         refusal = AuthenticationError("no", status_code=401, hint="check the key")
-        endpoint.failure = Failure(error=refusal, refused=True)
+        endpoint.failure = NoToken(error=refusal, refused=True)
         await source.get(FOREVER)
         await clock.advance(10.0)
 
@@ -852,7 +852,7 @@ class TestPaused:
         """A caller who is cancelled in the moment in which it is turned away is cancelled, and disturbs nobody."""
         goes = asyncio.Event()
 
-        async def ask(**how: Any) -> Fetched | Failure:
+        async def ask(**how: Any) -> Fetched | NoToken:
             await goes.wait()
             return await endpoint(**how)
 
@@ -1168,12 +1168,12 @@ class TestLoops:
         """Loops that are closed under a fetch, time and again, leave nothing behind in the source."""
         answers = False
 
-        async def fetch(**asked: object) -> Fetched | Failure:
+        async def fetch(**asked: object) -> Fetched | NoToken:
             if not answers:
                 await asyncio.get_running_loop().create_future()
             return Fetched(token=Token("token", LIFE), sent_at=0.0)
 
-        source = TokenSource(fetch, asked=ASKED, ambient=Ambient(clock=lambda: 0.0), timeout=60.0, longest_wait=60.0)
+        source = TokenSource(fetch, asked=ASKED, runtime=Runtime(clock=lambda: 0.0), timeout=60.0, longest_wait=60.0)
         loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
         def begin_and_close() -> None:

@@ -5,11 +5,11 @@ from typing import Protocol
 
 import attrs
 
-from usergroups._http.exchange import Answer
-from usergroups._http.failures import Fault
+from usergroups._http.exchange import Response
+from usergroups._http.failures import Failure
 from usergroups._secrets import Secret
 
-from .flight import Failure
+from .flight import NoToken
 from .source import TokenSource
 from .token import Token, bearer_header
 
@@ -21,7 +21,7 @@ class Authorization(Protocol):
     What the requests of one call show, decided for each of them as it goes out.
     """
 
-    async def prepare(self, deadline: float) -> Failure | None:
+    async def prepare(self, deadline: float) -> NoToken | None:
         """
         Wait until *deadline* for what can be shown, before the request stands in line.
         """
@@ -41,10 +41,10 @@ class Authorization(Protocol):
         ...
 
 
-Send = Callable[[Authorization], Awaitable[Answer | Fault | Failure]]
+Send = Callable[[Authorization], Awaitable[Response | Failure | NoToken]]
 
 
-Auth = Callable[[Send, float], Awaitable[Answer | Fault | Failure]]
+Auth = Callable[[Send, float], Awaitable[Response | Failure | NoToken]]
 """Sends a request with what shows who asks, more than once if need be, until a deadline."""
 
 
@@ -56,7 +56,7 @@ class Fixed:
 
     headers: Headers = attrs.field(repr=False)
 
-    async def prepare(self, deadline: float) -> Failure | None:
+    async def prepare(self, deadline: float) -> NoToken | None:
         """
         Do nothing: what is shown is always there.
         """
@@ -98,9 +98,9 @@ class _Bearer:
     def headers(self) -> Headers:
         return {"Authorization": bearer_header(self.token)}
 
-    async def prepare(self, deadline: float) -> Failure | None:
+    async def prepare(self, deadline: float) -> NoToken | None:
         grant = await self._source.get(deadline)
-        if isinstance(grant, Failure):
+        if isinstance(grant, NoToken):
             return grant
         if grant.fresh:
             self._waited_for = grant.token
@@ -126,7 +126,7 @@ class BearerAuth:
         self._source = source
         self._refusals = refusals
 
-    async def __call__(self, send: Send, deadline: float) -> Answer | Fault | Failure:
+    async def __call__(self, send: Send, deadline: float) -> Response | Failure | NoToken:
         bearer = _Bearer(self._source)
         outcome = await send(bearer)
         if not self._refused(outcome, bearer):
@@ -134,20 +134,20 @@ class BearerAuth:
         other = await self._source.replace(bearer.token, deadline, fresh=bearer.is_fresh)
         if other is None:
             return outcome
-        if isinstance(other, Failure):
+        if isinstance(other, NoToken):
             return other
         outcome = await send(bearer)
         if self._refused(outcome, bearer):
             self._source.replacing_did_not_help(bearer.token)
-        elif isinstance(outcome, Answer) and outcome.is_success:
+        elif isinstance(outcome, Response) and outcome.is_success:
             self._source.replacing_helped(bearer.token)
         return outcome
 
-    def _refused(self, outcome: Answer | Fault | Failure, bearer: _Bearer) -> bool:
+    def _refused(self, outcome: Response | Failure | NoToken, bearer: _Bearer) -> bool:
         """
         Tell whether *outcome* refuses the token; any other answer means that it was of use.
         """
-        if not isinstance(outcome, Answer):
+        if not isinstance(outcome, Response):
             return False
         if outcome.status_code in self._refusals:
             return True

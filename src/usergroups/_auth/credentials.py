@@ -1,17 +1,17 @@
-"""The fetch of a token with client credentials (RFC 6749, 4.4), through a client's own channel."""
+"""The fetch of a token with client credentials (RFC 6749, 4.4), through a client's own sender."""
 
 from collections.abc import Callable
 
 from usergroups._http.errors import error_class, status_error
-from usergroups._http.exchange import Answer
+from usergroups._http.exchange import Response
 from usergroups._http.request import Request
-from usergroups._http.sender import Channel
+from usergroups._http.sender import Sender
 from usergroups._models import MismatchError
 from usergroups._secrets import Secret
 from usergroups.errors import AuthenticationError
 
 from .bearer import Fixed
-from .flight import Failure, Fetched
+from .flight import Fetched, NoToken
 from .token import basic_header, read_token
 
 _LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
@@ -23,16 +23,16 @@ class ClientCredentials:
     Asks *request* of the token endpoint with HTTP Basic; a `Fetch`. *hint* is the way out of a refusal.
     """
 
-    def __init__(self, channel: Channel, request: Request, user: Secret, password: Secret, *, hint: str) -> None:
-        self._channel = channel
+    def __init__(self, sender: Sender, request: Request, user: Secret, password: Secret, *, hint: str) -> None:
+        self._sender = sender
         self._request = request
         self._hint = hint
         self._shown = Fixed({"Authorization": basic_header(user, password)})
 
     async def __call__(
-        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
-    ) -> Fetched | Failure:
-        outcome = await self._channel.send(
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
+    ) -> Fetched | NoToken:
+        outcome = await self._sender.send(
             lambda: self._request,
             shown=self._shown,
             deadline=deadline,
@@ -41,8 +41,8 @@ class ClientCredentials:
             urgent=True,
             on_asked=lambda answer, wait: on_asked(self._failure(answer), wait),
         )
-        if not isinstance(outcome, Answer):
-            return Failure(error=self._channel.error_of(outcome, self._request))
+        if not isinstance(outcome, Response):
+            return NoToken(error=self._sender.error_of(outcome, self._request))
         if not outcome.is_success:
             return self._failure(outcome)
         if outcome.flaw:
@@ -53,7 +53,7 @@ class ClientCredentials:
             reason = f"it holds no usable token: {caught.reason} (at {caught.json_path})"
         return self._failure(outcome, reason)
 
-    def _failure(self, answer: Answer, unusable: str = "") -> Failure:
+    def _failure(self, answer: Response, unusable: str = "") -> NoToken:
         """
         Say why there is no token: any 4xx but 429 refuses the credentials.
 
@@ -63,5 +63,5 @@ class ClientCredentials:
         refused = 400 <= status < 500 and status != 429
         kind = AuthenticationError if refused or unusable else error_class(status)
         hint = unusable or (self._hint if status in _REFUSALS else "check base_url" if status == 404 else "")
-        error = status_error(answer, self._channel.redactor, kind=kind, hint=hint, body=not unusable)
-        return Failure(error=error, refused=status in _REFUSALS, asked=error.retry_after)
+        error = status_error(answer, self._sender.redactor, kind=kind, hint=hint, body=not unusable)
+        return NoToken(error=error, refused=status in _REFUSALS, asked=error.retry_after)

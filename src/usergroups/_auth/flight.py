@@ -27,7 +27,7 @@ class Grant:
 
 
 @attrs.frozen(kw_only=True)
-class Failure:
+class NoToken:
     """
     Why there is no token: an *error*, and whether it will last.
 
@@ -64,8 +64,8 @@ class Fetch(Protocol):
     """
 
     def __call__(
-        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[Failure, float], None]
-    ) -> Awaitable[Fetched | Failure]: ...
+        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
+    ) -> Awaitable[Fetched | NoToken]: ...
 
 
 class Flight:
@@ -84,8 +84,8 @@ class Flight:
         self._paused = 0.0
         self._is_due = False
         self._scope = asyncio.timeout(None)
-        self._outcome: Grant | Failure | None = None
-        self._waiters: dict[asyncio.Future[Grant | Failure], float] = {}
+        self._outcome: Grant | NoToken | None = None
+        self._waiters: dict[asyncio.Future[Grant | NoToken], float] = {}
 
     def deadline(self) -> float:
         """
@@ -105,7 +105,7 @@ class Flight:
             finally:
                 self._timer.cancel()
 
-    async def wait(self, deadline: float) -> Grant | Failure:
+    async def wait(self, deadline: float) -> Grant | NoToken:
         """
         Return what the fetch comes to; a caller who is cancelled takes it from nobody.
 
@@ -113,7 +113,7 @@ class Flight:
         """
         if self._outcome is not None:  # it landed as it began: tasks may be eager
             return self._outcome
-        waiter: asyncio.Future[Grant | Failure] = self.loop.create_future()
+        waiter: asyncio.Future[Grant | NoToken] = self.loop.create_future()
         self._waiters[waiter] = deadline
         try:
             return await waiter
@@ -128,7 +128,7 @@ class Flight:
         self._ends_at += seconds
         self._paused += seconds
 
-    def turn_away(self, failure: Failure, until: float) -> None:
+    def turn_away(self, failure: NoToken, until: float) -> None:
         """
         Let those go who cannot wait until *until*.
         """
@@ -136,7 +136,7 @@ class Flight:
             if deadline < until and not waiter.done():
                 waiter.set_result(failure)
 
-    def land(self, outcome: Grant | Failure) -> None:
+    def land(self, outcome: Grant | NoToken) -> None:
         """
         End with *outcome*, and wake the waiters, some at a time, so that the loop can breathe between them.
         """

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
-from usergroups._runtime import Ambient
+from usergroups._runtime import Runtime
 from usergroups._secrets import Redactor, hide
 from usergroups.errors import APIConnectionError, RateLimitedError
 
-from .flight import Failure, Fetch, Fetched, Flight, Grant
+from .flight import Fetch, Fetched, Flight, Grant, NoToken
 from .store import CarefulStore, TokenStore
 from .token import Token
 
@@ -47,11 +47,11 @@ class _Pause:
     Until when the endpoint is left alone, and why. Before *open_at* nobody waits for that.
     """
 
-    failure: Failure
+    failure: NoToken
     until: float
     open_at: float
 
-    def failure_at(self, now: float) -> Failure:
+    def failure_at(self, now: float) -> NoToken:
         """
         Give what those get who are turned away at *now*.
         """
@@ -59,9 +59,9 @@ class _Pause:
         told: dict[str, Any] = dict(vars(self.failure.error))
         told["hint"] = "; ".join(filter(None, [told.get("hint"), f"it is not asked again for {left:.0f} s"]))
         if self.failure.refused:
-            return Failure(error=type(self.failure.error)(**told))
+            return NoToken(error=type(self.failure.error)(**told))
         told["retry_after"] = left
-        return Failure(error=RateLimitedError(**told))
+        return NoToken(error=RateLimitedError(**told))
 
 
 class TokenSource:
@@ -86,7 +86,7 @@ class TokenSource:
         fetch: Fetch,
         *,
         asked: Mapping[str, str],
-        ambient: Ambient,
+        runtime: Runtime,
         timeout: float | None,
         longest_wait: float,
         store: TokenStore | None = None,
@@ -94,7 +94,7 @@ class TokenSource:
     ) -> None:
         self._fetch = fetch
         self._asked = asked
-        self._ambient = ambient
+        self._runtime = runtime
         self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
         self._longest_wait = longest_wait
         self._store = CarefulStore(store, self._timeout)
@@ -106,7 +106,7 @@ class TokenSource:
         self._next_background = -math.inf
         self._next_replacement = -math.inf
 
-    async def get(self, deadline: float) -> Grant | Failure:
+    async def get(self, deadline: float) -> Grant | NoToken:
         """
         Give a token that is good for now; wait for one until *deadline* if there is none.
         """
@@ -129,7 +129,7 @@ class TokenSource:
         self._refresh_ahead(held)
         return held.token
 
-    async def replace(self, refused: Token, deadline: float, *, fresh: bool = False) -> Grant | Failure | None:
+    async def replace(self, refused: Token, deadline: float, *, fresh: bool = False) -> Grant | NoToken | None:
         """
         Return another token than *refused*, or None if replacing has just been of no use, or may yet prove so.
 
@@ -141,7 +141,7 @@ class TokenSource:
                 return Grant(token=held.token, fresh=False)
             if fresh and not held.is_of_use:
                 return None
-            if self._ambient.clock() < max(held.replaceable_at, self._next_replacement):
+            if self._runtime.clock() < max(held.replaceable_at, self._next_replacement):
                 return None
         return await self._join(deadline, refused)
 
@@ -166,7 +166,7 @@ class TokenSource:
         Note that the API refused *token* too, which was new: for a minute nothing is replaced.
         """
         if self._good(token) is not None:
-            self._next_replacement = self._ambient.clock() + _REPLACEMENT_PAUSE
+            self._next_replacement = self._runtime.clock() + _REPLACEMENT_PAUSE
 
     async def aclose(self) -> None:
         """
@@ -192,7 +192,7 @@ class TokenSource:
         Return what is held, if it has not ended, and is *token* if that is given.
         """
         held = self._held
-        if held is None or self._ambient.clock() >= held.ends_at:
+        if held is None or self._runtime.clock() >= held.ends_at:
             return None
         return held if token is None or held.token.access_token == token.access_token else None
 
@@ -200,7 +200,7 @@ class TokenSource:
         """
         Start a background fetch if *held* is in its last part, and nothing speaks against it.
         """
-        now = self._ambient.clock()
+        now = self._runtime.clock()
         if now < max(held.refresh_at, self._next_background) or self._under_way() is not None:
             return
         if self._pause is None or now >= self._pause.until:
@@ -211,7 +211,7 @@ class TokenSource:
         flight = self._flights.get(asyncio.get_running_loop())
         return None if flight is None or flight.is_over else flight
 
-    async def _join(self, deadline: float, refused: Token | None = None) -> Grant | Failure:
+    async def _join(self, deadline: float, refused: Token | None = None) -> Grant | NoToken:
         while True:
             if (failure := self._turned_away(deadline)) is not None:
                 return failure
@@ -220,11 +220,11 @@ class TokenSource:
             if isinstance(outcome, Grant) or not flight.background:
                 return outcome
 
-    def _turned_away(self, deadline: float) -> Failure | None:
+    def _turned_away(self, deadline: float) -> NoToken | None:
         """
         Give the reason not to wait for a token at all, if there is one.
         """
-        pause, now = self._pause, self._ambient.clock()
+        pause, now = self._pause, self._runtime.clock()
         if pause is None or now >= pause.until:
             return None
         return None if now >= pause.open_at and deadline >= pause.until else pause.failure_at(now)
@@ -234,7 +234,7 @@ class TokenSource:
             if ended.loop.is_closed():  # before its fetch could end
                 self._flights.pop(ended.loop, None)
                 del self._tasks[task]
-        clock = self._ambient.clock
+        clock = self._runtime.clock
         begins_at = clock() if self._pause is None else max(clock(), self._pause.until)
         flight = Flight(clock, begins_at=begins_at, seconds=self._timeout, background=background)
         self._flights[flight.loop] = flight
@@ -244,7 +244,7 @@ class TokenSource:
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
-        cut_short = Failure(error=APIConnectionError("the client or its event loop was closed", **self._asked))
+        cut_short = NoToken(error=APIConnectionError("the client or its event loop was closed", **self._asked))
         try:
             with suppress(TimeoutError):
                 async with flight.in_time():
@@ -252,7 +252,7 @@ class TokenSource:
         finally:
             self._land(flight, cut_short)
 
-    def _land(self, flight: Flight, outcome: Grant | Failure) -> None:
+    def _land(self, flight: Flight, outcome: Grant | NoToken) -> None:
         if self._flights.get(flight.loop) is flight:  # else it has landed already, or was over
             del self._flights[flight.loop]
             flight.land(outcome)
@@ -261,9 +261,9 @@ class TokenSource:
         """
         Land *flight* with what comes of the store or the endpoint; nobody waits for the store after that.
         """
-        clock = self._ambient.clock
+        clock = self._runtime.clock
         if self._pause is not None:
-            await self._ambient.sleep(self._pause.until - clock())
+            await self._runtime.sleep(self._pause.until - clock())
             self._pause = None
         async with self._store.turn(lambda found: self._is_news(found, refused)) as found:
             if found is not None:
@@ -271,7 +271,7 @@ class TokenSource:
                 self._land(flight, Grant(token=found, fresh=False))
                 return
             outcome = await self._ask(flight)
-            if isinstance(outcome, Failure):
+            if isinstance(outcome, NoToken):
                 self._land(flight, outcome)
                 return
             self._keep(outcome.token, outcome.sent_at, "fetched", replaced=refused is not None)
@@ -289,25 +289,25 @@ class TokenSource:
             return False
         if held is None:
             return True
-        outlasts = self._ambient.clock() + found.expires_in > held.ends_at
+        outlasts = self._runtime.clock() + found.expires_in > held.ends_at
         return outlasts and found.access_token != held.token.access_token
 
-    async def _ask(self, flight: Flight) -> Fetched | Failure:
-        def on_asked(failure: Failure, wait: float) -> None:
+    async def _ask(self, flight: Flight) -> Fetched | NoToken:
+        def on_asked(failure: NoToken, wait: float) -> None:
             flight.pause(wait)
             pause = self._leave_alone(failure)
-            flight.turn_away(pause.failure_at(self._ambient.clock()), pause.until)
+            flight.turn_away(pause.failure_at(self._runtime.clock()), pause.until)
 
         outcome = await self._fetch(background=flight.background, deadline=flight.deadline, on_asked=on_asked)
-        if isinstance(outcome, Failure) and (outcome.refused or outcome.asked):
+        if isinstance(outcome, NoToken) and (outcome.refused or outcome.asked):
             self._leave_alone(outcome)
         return outcome
 
-    def _leave_alone(self, failure: Failure) -> _Pause:
+    def _leave_alone(self, failure: NoToken) -> _Pause:
         """
         Ask nothing for as long as the endpoint wants, and for a while where it refused the credentials.
         """
-        now, asked = self._ambient.clock(), min(failure.asked or 0.0, _LONGEST_PAUSE)
+        now, asked = self._runtime.clock(), min(failure.asked or 0.0, _LONGEST_PAUSE)
         if failure.refused:
             self._pause = _Pause(failure, now + max(asked, _REFUSAL_REMEMBERED), open_at=math.inf)
         else:
@@ -320,7 +320,7 @@ class TokenSource:
         ends_at = since + life - min(_LONGEST_MARGIN, life * _MARGIN)
         ahead = min(_LONGEST_AHEAD, life * _AHEAD)
         refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
-        replaceable_at = self._ambient.clock() + _REPLACEMENT_PAUSE if replaced else -math.inf
+        replaceable_at = self._runtime.clock() + _REPLACEMENT_PAUSE if replaced else -math.inf
         self._held = _Held(token, refresh_at, ends_at, replaceable_at)
         self._pause = None
         _log.debug("access token %s; it lives %.0f s", how, life)

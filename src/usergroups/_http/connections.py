@@ -9,8 +9,8 @@ import attrs
 import httpcore
 import httpx
 
-from .exchange import Answer, exchange
-from .failures import Fault
+from .exchange import Response, exchange
+from .failures import Failure
 from .network import Backend
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
@@ -132,7 +132,7 @@ class Connections:
         self.in_use: set[Connection] = set()
         self.idle: deque[tuple[Connection, float]] = deque()  # and since when, on the loop's clock
 
-    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Answer | Fault:
+    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
         Send *request* and return what came of it; *done* is called when its place is free again.
 
@@ -144,12 +144,12 @@ class Connections:
         good = False
         try:
             outcome = await exchange(connection.transport, request, limit=limit, sent_at=self._clock())
-            good = isinstance(outcome, Answer)
+            good = isinstance(outcome, Response)
         finally:
             self.in_use.discard(connection)
             self._give_back(connection, good=good)
             done()
-        if isinstance(outcome, Fault) and outcome.disconnected and reused is not None and reused.was_silent():
+        if isinstance(outcome, Failure) and outcome.disconnected and reused is not None and reused.was_silent():
             return attrs.evolve(outcome, stale=True)
         return outcome
 
@@ -203,9 +203,9 @@ class Shared:
     def __init__(self, transport: httpx.AsyncBaseTransport, clock: Callable[[], float]) -> None:
         self._transport = transport
         self._clock = clock
-        self._under_way: dict[asyncio.Task[Answer | Fault], asyncio.Event] = {}  # set: nobody wants it any more
+        self._under_way: dict[asyncio.Task[Response | Failure], asyncio.Event] = {}  # set: nobody wants it any more
 
-    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Answer | Fault:
+    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
         Do as `Connections.exchange`.
         """
@@ -216,7 +216,7 @@ class Shared:
                 done()
         left = asyncio.Event()
 
-        async def run() -> Answer | Fault:
+        async def run() -> Response | Failure:
             try:
                 return await exchange(self._transport, request, limit=limit, sent_at=self._clock(), left=left)
             finally:

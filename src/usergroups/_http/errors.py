@@ -22,7 +22,7 @@ from usergroups.errors import (
     reason_phrase,
 )
 
-from .exchange import Answer
+from .exchange import Response
 from .retry import retry_after
 
 _ERRORS: Mapping[int, type[APIStatusError]] = {
@@ -63,7 +63,7 @@ def error_class(status_code: int) -> type[APIStatusError]:
 
 
 def status_error(
-    answer: Answer,
+    answer: Response,
     redactor: Redactor,
     *,
     kind: type[APIStatusError] | None = None,
@@ -100,12 +100,12 @@ def status_error(
     )
 
 
-def _proxy(answer: Answer) -> str:
+def _proxy(answer: Response) -> str:
     return f"the proxy {answer.proxy}" if answer.proxy else "a proxy"
 
 
 def unexpected(
-    answer: Answer,
+    answer: Response,
     mismatch: MismatchError,
     redactor: Redactor,
     kind: type[UnexpectedResponseError] = UnexpectedResponseError,
@@ -131,17 +131,17 @@ def path_of(request: httpx.Request) -> str:
     return request.url.raw_path.decode("ascii").partition("?")[0]
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: Response) -> str:
     return answer.body[:_MOST_READ].decode("utf-8-sig", "replace")
 
 
-def _request_id(answer: Answer, redactor: Redactor) -> str | None:
+def _request_id(answer: Response, redactor: Redactor) -> str | None:
     found = (answer.headers[name] for name in _REQUEST_IDS if name in answer.headers)
     request_id = next(found, None)
     return None if request_id is None else one_line(redactor.excerpt(request_id, _LONGEST_BODY), _LONGEST_MESSAGE)
 
 
-def _headers(answer: Answer, redactor: Redactor) -> dict[str, str]:
+def _headers(answer: Response, redactor: Redactor) -> dict[str, str]:
     """
     Return the headers of *answer* without secrets, be it in a name or in a value.
     """
@@ -151,7 +151,7 @@ def _headers(answer: Answer, redactor: Redactor) -> dict[str, str]:
     return dict(zip(cleaned, cleaned, strict=True))
 
 
-def _said(answer: Answer, redactor: Redactor) -> tuple[str, str, bool]:
+def _said(answer: Response, redactor: Redactor) -> tuple[str, str, bool]:
     """
     Return what is kept of the body, its words on one line, and whether it is markup.
     """

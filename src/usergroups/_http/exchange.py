@@ -7,13 +7,13 @@ import attrs
 import httpx
 
 from .body import read_body
-from .failures import Fault, fault_of
+from .failures import Failure, failure_of
 
 _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrived whole
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class Response:
     """
     An answer that arrived: *headers* by names in lower case, *body* decompressed.
 
@@ -44,7 +44,7 @@ async def exchange(
     limit: int,
     sent_at: float,
     left: asyncio.Event | None = None,
-) -> Answer | Fault:
+) -> Response | Failure:
     """
     Return what came of *request* on *transport*; of a body, at most *limit* bytes after decompression.
 
@@ -54,15 +54,15 @@ async def exchange(
         response = await transport.handle_async_request(request)
         if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
             await response.aclose()
-            return Fault(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
+            return Failure(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
         body, flaw = await read_body(response, limit, left=left)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        return Fault(reason="the transport gave up", retryable=False)
+        return Failure(reason="the transport gave up", retryable=False)
     except Exception as error:  # noqa: BLE001  # a transport may raise anything: no usable answer arrived
-        return fault_of(error)
-    return Answer(
+        return failure_of(error)
+    return Response(
         status_code=response.status_code,
         headers=response.headers,
         body=body,

@@ -29,7 +29,7 @@ class StaleError(httpx.ReadError):
 
 
 @attrs.frozen(kw_only=True)
-class Fault:
+class Failure:
     """
     The reason why no usable answer arrived.
 
@@ -47,39 +47,39 @@ class Fault:
 
 # The first row that fits is taken. Every public exception of httpx that a transport may raise falls
 # under one of them; a test walks through them all.
-_TABLE: tuple[tuple[type[Exception], Fault], ...] = (
-    (httpx.ConnectTimeout, Fault(reason="connecting took too long", timed_out=True)),
-    (httpx.ReadTimeout, Fault(reason="the answer took too long", timed_out=True)),
-    (httpx.WriteTimeout, Fault(reason="sending took too long", timed_out=True)),
-    (httpx.PoolTimeout, Fault(reason="no connection became free", timed_out=True)),
-    (httpx.TimeoutException, Fault(reason="it took too long", timed_out=True)),
-    (httpx.ProxyError, Fault(reason="the proxy refused")),
-    (httpx.ConnectError, Fault(reason="no connection could be made")),
-    (StaleError, Fault(reason="the connection was lost", disconnected=True, stale=True)),
-    (httpx.NetworkError, Fault(reason="the connection was lost", disconnected=True)),
-    (httpx.LocalProtocolError, Fault(reason="the request is not valid HTTP", retryable=False)),
-    (httpx.ProtocolError, Fault(reason="the answer is not valid HTTP, or was cut off")),
-    (httpx.UnsupportedProtocol, Fault(reason="the transport cannot do this", retryable=False)),
-    (httpx.DecodingError, Fault(reason="the answer's body is damaged")),
-    (httpx.HTTPError, Fault(reason="the transport failed")),
-    (zlib.error, Fault(reason="the answer's compressed body is damaged")),
-    (EOFError, Fault(reason="the answer's compressed body was cut off")),
-    (TimeoutError, Fault(reason="it took too long", timed_out=True)),
-    (OSError, Fault(reason="the connection was lost", disconnected=True)),
+_TABLE: tuple[tuple[type[Exception], Failure], ...] = (
+    (httpx.ConnectTimeout, Failure(reason="connecting took too long", timed_out=True)),
+    (httpx.ReadTimeout, Failure(reason="the answer took too long", timed_out=True)),
+    (httpx.WriteTimeout, Failure(reason="sending took too long", timed_out=True)),
+    (httpx.PoolTimeout, Failure(reason="no connection became free", timed_out=True)),
+    (httpx.TimeoutException, Failure(reason="it took too long", timed_out=True)),
+    (httpx.ProxyError, Failure(reason="the proxy refused")),
+    (httpx.ConnectError, Failure(reason="no connection could be made")),
+    (StaleError, Failure(reason="the connection was lost", disconnected=True, stale=True)),
+    (httpx.NetworkError, Failure(reason="the connection was lost", disconnected=True)),
+    (httpx.LocalProtocolError, Failure(reason="the request is not valid HTTP", retryable=False)),
+    (httpx.ProtocolError, Failure(reason="the answer is not valid HTTP, or was cut off")),
+    (httpx.UnsupportedProtocol, Failure(reason="the transport cannot do this", retryable=False)),
+    (httpx.DecodingError, Failure(reason="the answer's body is damaged")),
+    (httpx.HTTPError, Failure(reason="the transport failed")),
+    (zlib.error, Failure(reason="the answer's compressed body is damaged")),
+    (EOFError, Failure(reason="the answer's compressed body was cut off")),
+    (TimeoutError, Failure(reason="it took too long", timed_out=True)),
+    (OSError, Failure(reason="the connection was lost", disconnected=True)),
 )
 
 
-def fault_of(error: Exception) -> Fault:
+def failure_of(error: Exception) -> Failure:
     """
     Say in our words what *error*, raised by a transport, means.
     """
     if isinstance(error, httpx.ProxyError) and (status := re.match(r"[1-9][0-9]{2}\b", str(error))):
         return _proxy_answered(int(status[0]), getattr(error, "proxy", ""))
-    unknown = Fault(reason=f"the transport failed ({type(error).__name__}{_place(error)})", retryable=False)
-    fault = next((fault for kind, fault in _TABLE if isinstance(error, kind)), unknown)
+    unknown = Failure(reason=f"the transport failed ({type(error).__name__}{_place(error)})", retryable=False)
+    failure = next((failure for kind, failure in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
-        fault = Fault(reason="the server closed the connection", disconnected=True)
-    return _with_cause(fault, error)
+        failure = Failure(reason="the server closed the connection", disconnected=True)
+    return _with_cause(failure, error)
 
 
 class ProxyAnswerError(httpx.ProxyError):
@@ -92,9 +92,9 @@ class ProxyAnswerError(httpx.ProxyError):
         self.proxy = proxy
 
 
-def _proxy_answered(status: int, proxy: str) -> Fault:
+def _proxy_answered(status: int, proxy: str) -> Failure:
     name = f"the proxy {proxy}" if proxy else "the proxy"
-    return Fault(
+    return Failure(
         reason=f"{name} answered CONNECT with {status_line(status)}",
         hint=_PROXY_HINTS.get(status, ""),
         retryable=status >= 500 or status in (408, 425, 429),
@@ -109,7 +109,7 @@ def _place(error: Exception) -> str:
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 
 
-def _with_cause(fault: Fault, error: BaseException) -> Fault:
+def _with_cause(failure: Failure, error: BaseException) -> Failure:
     """
     Add what the operating system or the TLS library said, where they said anything.
     """
@@ -118,17 +118,17 @@ def _with_cause(fault: Fault, error: BaseException) -> Fault:
         reason = f"certificate verify failed: {_said('verify_message', certificate)}"
         unknown = any(getattr(one, "verify_code", 0) in _UNKNOWN_ISSUER for one in certificate)
         hint = "SSL_CERT_FILE names certificates to trust" if unknown else ""
-        return attrs.evolve(fault, reason=reason, retryable=False, hint=hint)
-    if not fault.timed_out and (tls := _of(ssl.SSLError, causes)):  # who waits does so below an SSLWantReadError
-        return attrs.evolve(fault, reason=f"TLS failed: {_said('reason', tls)}")
+        return attrs.evolve(failure, reason=reason, retryable=False, hint=hint)
+    if not failure.timed_out and (tls := _of(ssl.SSLError, causes)):  # who waits does so below an SSLWantReadError
+        return attrs.evolve(failure, reason=f"TLS failed: {_said('reason', tls)}")
     if name := _of(socket.gaierror, causes):
         return attrs.evolve(
-            fault, reason=f"the host name was not found: {_said('strerror', name)}", hint="check base_url"
+            failure, reason=f"the host name was not found: {_said('strerror', name)}", hint="check base_url"
         )
     for cause in _of(OSError, causes):
-        if not fault.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
-            return attrs.evolve(fault, reason=f"{fault.reason}: {os.strerror(cause.errno)}")
-    return fault
+        if not failure.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
+            return attrs.evolve(failure, reason=f"{failure.reason}: {os.strerror(cause.errno)}")
+    return failure
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import islice
 
-from usergroups._runtime import Ambient
+from usergroups._runtime import Runtime
 
 _CROWD = 100  # calls that begin in one turn of the event loop, and that stand in line prepared
 _CATCH_UP = 0.05  # seconds of missed starts that may be made up for, within what a full window leaves
@@ -14,7 +14,7 @@ _LEEWAY = 1.01  # of a window: so much closer together may its requests arrive t
 _MOST_STARTS = 10_000  # that are remembered; a higher rate has shorter windows
 
 
-class Rate:
+class RateLimiter:
     """
     The next free moment of a rate limit, on the client's clock.
 
@@ -23,8 +23,8 @@ class Rate:
     that belongs to one.
     """
 
-    def __init__(self, per_second: float | None, ambient: Ambient, *, refused_for: float = 0.0) -> None:
-        self._clock = ambient.clock
+    def __init__(self, per_second: float | None, runtime: Runtime, *, refused_for: float = 0.0) -> None:
+        self._clock = runtime.clock
         self._refused_for = refused_for
         self._answered = True  # since the last hold
         self.is_limited = per_second is not None
@@ -83,10 +83,10 @@ class Pacer:
     anything; whose turn came too early stands in line again, before those who have not had theirs.
     """
 
-    def __init__(self, limit: int, rate: Rate, ambient: Ambient) -> None:
+    def __init__(self, limit: int, rate: RateLimiter, runtime: Runtime) -> None:
         self._limit = limit
         self._rate = rate
-        self._sleep = ambient.sleep
+        self._sleep = runtime.sleep
         self._lobby: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._begun = 0  # calls that begin in this turn
         self._front: OrderedDict[asyncio.Future[None], None] = OrderedDict()  # of the line

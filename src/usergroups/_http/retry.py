@@ -11,12 +11,12 @@ from sys import float_info
 import attrs
 
 from usergroups import _arguments
-from usergroups._auth.flight import Failure
-from usergroups._runtime import Ambient
+from usergroups._auth.flight import NoToken
+from usergroups._runtime import Runtime
 
-from .exchange import Answer
-from .failures import Fault
-from .limits import Rate
+from .exchange import Response
+from .failures import Failure
+from .limits import RateLimiter
 
 _log = getLogger("usergroups")
 
@@ -62,7 +62,7 @@ class RetryPolicy:
         return asked + roll * min(_MOST_SPREAD, self.backoff_initial)
 
 
-class Budget:
+class RetryBudget:
     """
     What keeps retries from becoming the load: each takes 1 of 200, each good call gives 0.1 back.
     """
@@ -120,38 +120,38 @@ def _http_date(value: str) -> datetime | None:
         return None
 
 
-def worth_retrying(outcome: Answer | Fault) -> bool:
+def worth_retrying(outcome: Response | Failure) -> bool:
     """
     Tell whether the same request may well succeed if it is sent again.
     """
-    return outcome.retryable if isinstance(outcome, Fault) else outcome.status_code in _RETRIED
+    return outcome.retryable if isinstance(outcome, Failure) else outcome.status_code in _RETRIED
 
 
-def _note(outcome: Answer | Fault, budget: Budget | None, rate: Rate) -> None:
+def _note(outcome: Response | Failure, budget: RetryBudget | None, rate: RateLimiter) -> None:
     """
     Let the budget and the rate know of an answer that ends a call.
     """
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, Response):
         rate.answered()
         if budget is not None and outcome.is_success:
             budget.give()
 
 
 async def retrying(
-    attempt: Callable[[], Awaitable[Answer | Fault | Failure]],
+    attempt: Callable[[], Awaitable[Response | Failure | NoToken]],
     *,
     policy: RetryPolicy,
-    budget: Budget | None,
-    rate: Rate,
+    budget: RetryBudget | None,
+    rate: RateLimiter,
     deadline: Callable[[], float],
-    ambient: Ambient,
-    on_asked: Callable[[Answer, float], None] | None = None,
+    runtime: Runtime,
+    on_asked: Callable[[Response, float], None] | None = None,
     most_stale: int = MOST_STALE,
-) -> Answer | Fault | Failure:
+) -> Response | Failure | NoToken:
     """
     Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
 
-    The last outcome is given. A wait that would end after *deadline* (on the ambient clock), which may
+    The last outcome is given. A wait that would end after *deadline* (on the runtime clock), which may
     move, is not begun. *on_asked*, if any, hears of each wait that the server asked for, and how long
     it is, and may put *deadline* off. A request that went out on a stale connection is repeated at
     once, up to *most_stale* times. Where *rate* knows how long a 429 lasts that does not say so itself,
@@ -162,32 +162,32 @@ async def retrying(
     refused = False
     while True:
         outcome = await attempt()
-        if isinstance(outcome, Failure):  # no token: nothing was sent, and to try again was up to its fetch
+        if isinstance(outcome, NoToken):  # no token: nothing was sent, and to try again was up to its fetch
             return outcome
-        if isinstance(outcome, Fault) and outcome.stale and stale < most_stale:
+        if isinstance(outcome, Failure) and outcome.stale and stale < most_stale:
             stale += 1
             continue
         made += 1
         if not worth_retrying(outcome):
             _note(outcome, budget, rate)
             return outcome
-        asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
-        wait = policy.delay(made, asked=asked, roll=ambient.random())
-        untold = isinstance(outcome, Answer) and outcome.status_code == 429 and asked is None
+        asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
+        wait = policy.delay(made, asked=asked, roll=runtime.random())
+        untold = isinstance(outcome, Response) and outcome.status_code == 429 and asked is None
         refused_before, refused = refused, untold and rate.is_full()
         if refused_before and refused:
             rate.hold()
         if refused and wait is not None:
             wait = max(wait, rate.wait())
-        if wait is not None and asked and on_asked is not None and isinstance(outcome, Answer):
+        if wait is not None and asked and on_asked is not None and isinstance(outcome, Response):
             on_asked(outcome, wait)
-        if wait is None or ambient.clock() + wait >= deadline():
+        if wait is None or runtime.clock() + wait >= deadline():
             return outcome
         if budget is not None and not refused and not budget.take():
             return outcome
-        reason = outcome.reason if isinstance(outcome, Fault) else f"status {outcome.status_code}"
+        reason = outcome.reason if isinstance(outcome, Failure) else f"status {outcome.status_code}"
         _log.debug("attempt %d failed (%s); the next one is in %.3f s", made, reason, wait)
-        await ambient.sleep(wait)
+        await runtime.sleep(wait)
 
 
 NO_RETRIES = RetryPolicy(attempts=1)

@@ -11,20 +11,20 @@ import httpx
 
 from usergroups import _arguments
 from usergroups._auth.bearer import Auth, Authorization
-from usergroups._auth.flight import Failure
+from usergroups._auth.flight import NoToken
 from usergroups._models import MismatchError
-from usergroups._runtime import AMBIENT, Ambient
+from usergroups._runtime import RUNTIME, Runtime
 from usergroups._secrets import Redactor
 from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 from . import errors
 from .connections import Connections, HTTPConnection, Shared
 from .environment import connector
-from .exchange import Answer
-from .failures import Fault
-from .limits import Pacer, Rate
+from .exchange import Response
+from .failures import Failure
+from .limits import Pacer, RateLimiter
 from .request import Request, timeouts, usual_headers
-from .retry import FOREVER, MOST_STALE, NO_RETRIES, Budget, RetryPolicy, retrying
+from .retry import FOREVER, MOST_STALE, NO_RETRIES, RetryBudget, RetryPolicy, retrying
 
 _CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
@@ -32,7 +32,7 @@ LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 T = TypeVar("T")
 
 
-class _Station:
+class InLoop:
     """
     What a client has in one event loop: its gate, its connections, and the calls that are under way.
     """
@@ -70,7 +70,7 @@ async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator
             await connections.aclose()
 
 
-class Channel:
+class Sender:
     """
     The way of one client to one provider: every request goes through here.
 
@@ -100,23 +100,25 @@ class Channel:
         self.timeout = _arguments.optional_seconds("timeout", timeout)
         self.retry = retry
         self.redactor = redactor
-        self.ambient: Ambient = AMBIENT.get()
+        self.runtime: Runtime = RUNTIME.get()
         self._most = _arguments.count("max_in_flight", max_in_flight)
-        self._rate = Rate(_arguments.optional_seconds("max_rate", max_rate), self.ambient, refused_for=refused_for)
+        self._rate = RateLimiter(
+            _arguments.optional_seconds("max_rate", max_rate), self.runtime, refused_for=refused_for
+        )
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
         self._peer = urlsplit(base_url).netloc
         self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
         self._hints = hints
-        self._budget = Budget()
-        self._stations: dict[asyncio.AbstractEventLoop, _Station] = {}
+        self._budget = RetryBudget()
+        self._loops: dict[asyncio.AbstractEventLoop, InLoop] = {}
         self._closed = False
 
     async def call(
         self,
         request: Callable[[], Request],
-        read: Callable[[Answer], Awaitable[T]],
+        read: Callable[[Response], Awaitable[T]],
         *,
         auth: Auth,
         timeout: float | None,
@@ -131,7 +133,7 @@ class Channel:
         async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._here().pacer.begin()
             outcome = await auth(lambda shown: self.send(request, shown=shown, deadline=lambda: deadline), deadline)
-            if not isinstance(outcome, Answer) or not outcome.is_success:
+            if not isinstance(outcome, Response) or not outcome.is_success:
                 return self.error_of(outcome, request())
             if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
                 mismatch = MismatchError("$", f"its status is {outcome.status_code}, not 200")
@@ -159,17 +161,17 @@ class Channel:
         that it was *request* that was asked.
         """
         if not self._closed:
-            station = self._here()
-            deadline = FOREVER if timeout is None else self.ambient.clock() + timeout
+            here = self._here()
+            deadline = FOREVER if timeout is None else self.runtime.clock() + timeout
             scope = asyncio.timeout(timeout)
             try:
                 async with scope:
-                    station.calls.add(scope)
+                    here.calls.add(scope)
                     return await work(deadline)
             except TimeoutError:
                 pass  # all others were turned into values on the way
             finally:
-                station.calls.discard(scope)
+                here.calls.discard(scope)
         asked = self.asked(request())
         if self._closed:
             raise APIConnectionError(_CLOSED, **asked)
@@ -184,8 +186,8 @@ class Channel:
         once: bool = False,
         limit: int = LARGEST_BODY,
         urgent: bool = False,
-        on_asked: Callable[[Answer, float], None] | None = None,
-    ) -> Answer | Fault | Failure:
+        on_asked: Callable[[Response, float], None] | None = None,
+    ) -> Response | Failure | NoToken:
         """
         Return what comes of *request* after retries (none if *once*), each attempt through the gate.
 
@@ -195,21 +197,21 @@ class Channel:
         joins them may have longer; but not where nothing else than its timeouts ends it.
         """
 
-        async def attempt() -> Answer | Fault | Failure:
-            station = self._here()
+        async def attempt() -> Response | Failure | NoToken:
+            here = self._here()
             enters = again = False
             while not enters:
                 if (failure := await shown.prepare(deadline())) is not None:
                     return failure
-                enters = await station.pacer.enter(first=urgent, again=again, is_ready=shown.authorize)
+                enters = await here.pacer.enter(first=urgent, again=again, is_ready=shown.authorize)
                 again = True
             if self._closed:
-                station.pacer.leave()
-                return Fault(reason="closed", retryable=False)  # what it is called below
-            left = FOREVER if urgent and self._may_cancel else deadline() - self.ambient.clock()
+                here.pacer.leave()
+                return Failure(reason="closed", retryable=False)  # what it is called below
+            left = FOREVER if urgent and self._may_cancel else deadline() - self.runtime.clock()
             built = request().to(self.base_url, self._headers, shown.headers)  # not before its turn
             built.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
-            return await station.connections.exchange(built, limit=limit, done=station.pacer.leave)
+            return await here.connections.exchange(built, limit=limit, done=here.pacer.leave)
 
         return await retrying(
             attempt,
@@ -217,7 +219,7 @@ class Channel:
             budget=None if urgent else self._budget,
             rate=self._rate,
             deadline=deadline,
-            ambient=self.ambient,
+            runtime=self.runtime,
             on_asked=on_asked,
             most_stale=0 if once else MOST_STALE,
         )
@@ -228,13 +230,13 @@ class Channel:
         """
         return {"method": request.method, "path": urlsplit(self.base_url).path + request.path}
 
-    def error_of(self, outcome: Answer | Fault | Failure, request: Request) -> UserGroupsError:
+    def error_of(self, outcome: Response | Failure | NoToken, request: Request) -> UserGroupsError:
         """
         Make the error that *outcome* means.
         """
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, NoToken):
             return outcome.for_a_caller()
-        if isinstance(outcome, Fault):
+        if isinstance(outcome, Failure):
             asked = self.asked(request)
             if self._closed:
                 return APIConnectionError(_CLOSED, **asked)
@@ -247,32 +249,32 @@ class Channel:
         End all calls and close all transports that are ours; in another loop, as soon as it runs. Final.
         """
         self._closed = True
-        stations = list(self._stations.items())
-        for loop, station in [each for each in stations if each[1].process == os.getpid()]:
+        loops = list(self._loops.items())
+        for loop, here in [each for each in loops if each[1].process == os.getpid()]:
             if loop is asyncio.get_running_loop():
-                await asyncio.shield(station.close())  # who is cancelled here leaves no socket behind
+                await asyncio.shield(here.close())  # who is cancelled here leaves no socket behind
             else:
                 with suppress(RuntimeError):  # it has ended
-                    loop.call_soon_threadsafe(station.close)
+                    loop.call_soon_threadsafe(here.close)
 
-    def _here(self) -> _Station:
+    def _here(self) -> InLoop:
         """
-        Give the station of the running loop. Another process's is never used.
+        Give the here of the running loop. Another process's is never used.
         """
         loop = asyncio.get_running_loop()
-        station = self._stations.get(loop)
-        if station is None or station.process != os.getpid():
-            for ended in [other for other in list(self._stations) if other.is_closed()]:
-                self._stations.pop(ended, None)
-            pacer = Pacer(self._most, self._rate, self.ambient)
-            station = self._stations[loop] = _Station(pacer, self._connections())
-        return station
+        here = self._loops.get(loop)
+        if here is None or here.process != os.getpid():
+            for ended in [other for other in list(self._loops) if other.is_closed()]:
+                self._loops.pop(ended, None)
+            pacer = Pacer(self._most, self._rate, self.runtime)
+            here = self._loops[loop] = InLoop(pacer, self._connections())
+        return here
 
     def _choose_connections(self, transport: httpx.AsyncBaseTransport | None) -> Callable[[], Connections | Shared]:
-        clock = self.ambient.clock
+        clock = self.runtime.clock
         if transport is not None:
             return lambda: Shared(transport, clock)
-        if (stand_in := self.ambient.connect) is not None:
+        if (stand_in := self.runtime.connect) is not None:
             return lambda: Connections(stand_in, clock)
         connect, proxy = connector(self.base_url)
         self._peer += proxy and f" through the proxy {proxy}"

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import httpx
 
-from usergroups._runtime import AMBIENT
+from usergroups._runtime import RUNTIME
 
 from .clock import FakeClock
 
@@ -35,11 +35,11 @@ def surroundings(
         changes.update(random=roll.random if isinstance(roll, random.Random) else lambda: roll)
     if make_transport is not None:
         changes.update(connect=lambda: _StandIn(make_transport()))
-    before = AMBIENT.set(attrs.evolve(AMBIENT.get(), **changes))
+    before = RUNTIME.set(attrs.evolve(RUNTIME.get(), **changes))
     try:
         yield
     finally:
-        AMBIENT.reset(before)
+        RUNTIME.reset(before)
 
 
 class _StandIn:
