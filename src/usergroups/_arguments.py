@@ -1,4 +1,4 @@
-"""Arguments and environment settings: checked once, with one clear sentence where they are wrong."""
+"""Checks of arguments and environment settings: each once, with one clear sentence if it is wrong."""
 
 import ipaddress
 import math
@@ -14,10 +14,10 @@ from .errors import ConfigurationError
 
 _C = TypeVar("_C")
 
-LONGEST_PARAMETER = 16 * 1024  # bytes of one id or page token, percent-encoded
-_LONGEST_BASE_URL = 2048  # characters; httpx takes URLs of 64 KiB, and three parameters may follow
+LONGEST_PARAMETER = 16 * 1024  # bytes of one id or page token when percent-encoded
+_LONGEST_BASE_URL = 2048  # characters; httpx accepts URLs of 64 KiB, and up to three parameters follow
 
-# A name (RFC 1123, 2.1, and the underscore of many a container) or an address, and perhaps a port.
+# A host name (RFC 1123, 2.1, plus the underscore of container names) or an address, with an optional port.
 _LABEL = "[0-9A-Za-z_-]{1,63}"
 _NETLOC = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([0-9]{{0,5}}))?")
 
@@ -31,9 +31,9 @@ def setting(
     default: str | None = None,
 ) -> _C:
     """
-    Give the argument *name*, else the environment's *variable*, else *default*.
+    Return the argument *name*, else the environment's *variable*, else *default*, after *check*.
 
-    It has passed *check*. A blank argument is an error, and so is a blank variable, unless there is a *default*.
+    A blank argument is an error. So is a blank variable, unless there is a *default*.
     """
     value = hide(value)
     label = f"{name} (the argument, or {variable} in the environment)"
@@ -47,7 +47,7 @@ def setting(
 
 def header_value(name: str, value: object) -> Secret:
     """
-    Check that *value* is text that a header can carry (RFC 9110, 5.5): visible ASCII within.
+    Check that *value* is text that a header can carry (RFC 9110, 5.5): printable ASCII, not blank; return it hidden.
     """
     value = hide(value)
     text = _text(name, value)
@@ -60,7 +60,7 @@ def header_value(name: str, value: object) -> Secret:
 
 def path_segment(name: str, value: object) -> str:
     """
-    Check that *value* can be one segment of a path (RFC 3986, 3.3), whatever it holds.
+    Check that *value* can be one segment of a path (RFC 3986, 3.3) once percent-encoded, and return it.
     """
     value = hide(value)
     text = _text(name, value)
@@ -73,7 +73,7 @@ def path_segment(name: str, value: object) -> str:
 
 def parameter(name: str, value: object) -> str:
     """
-    Check that *value* is text that fits into a URL once it is percent-encoded.
+    Check that *value* is text that fits into a URL once percent-encoded, and return it.
     """
     value = hide(value)
     if not isinstance(value, Secret) or not value.reveal():
@@ -92,7 +92,7 @@ def _text(name: str, hidden: Secret | NoText | None) -> Secret:
 
 def fits_a_url(value: str) -> bool:
     """
-    Tell whether *value* can be percent-encoded, and is then not too long.
+    Return whether *value* can be percent-encoded to at most 16 KiB.
     """
     if value.isascii() and len(value) * 3 <= LONGEST_PARAMETER:
         return True
@@ -104,7 +104,7 @@ def fits_a_url(value: str) -> bool:
 
 def number(name: str, value: object) -> float:
     """
-    Check that *value* is a number.
+    Check that *value* is a number, and return it.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigurationError(f"{name} must be a number, not {type(value).__name__}")
@@ -113,7 +113,7 @@ def number(name: str, value: object) -> float:
 
 def seconds(name: str, value: object) -> float:
     """
-    Check that *value* is a positive, finite number.
+    Check that *value* is a positive, finite number, and return it.
     """
     checked = number(name, value)
     if not positive(checked):
@@ -123,7 +123,7 @@ def seconds(name: str, value: object) -> float:
 
 def positive(value: object) -> bool:
     """
-    Tell whether *value* is a positive, finite number.
+    Return whether *value* is a positive, finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -135,25 +135,25 @@ def positive(value: object) -> bool:
 
 def optional_seconds(name: str, value: object) -> float | None:
     """
-    Check that *value* is None (no bound) or a positive, finite number.
+    Check that *value* is None (no limit) or a positive, finite number, and return it.
     """
     return None if value is None else seconds(name, value)
 
 
 def call_timeout(value: float | EllipsisType | None, usual: float | None) -> float | None:
     """
-    Give the timeout of one call: *usual*, the client's, where *value* is `...`.
+    Return the timeout of one call in seconds: *usual*, the client's own, if *value* is `...`.
     """
     return usual if isinstance(value, EllipsisType) else optional_seconds("timeout", value)
 
 
 def count(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
     """
-    Check that *value* is a whole number from *least* to *most*.
+    Check that *value* is a whole number from *least* to *most*, and return it.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
-    number = int.__int__(value)  # of a member of an (int, Enum), too
+    number = int.__int__(value)  # a member of an (int, Enum) becomes a plain int
     if number < least or (most is not None and number > most):
         bounds = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ConfigurationError(f"{name} must be {bounds}")
@@ -162,7 +162,7 @@ def count(name: str, value: object, *, least: int = 1, most: int | None = None) 
 
 def instance(name: str, value: object, *kinds: type) -> None:
     """
-    Check that *value* is one of *kinds*.
+    Check that *value* is an instance of one of *kinds*.
     """
     if not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
@@ -171,11 +171,11 @@ def instance(name: str, value: object, *kinds: type) -> None:
 
 def base_url(name: str, value: object) -> str:
     """
-    Check a base URL and give it without a slash at its end.
+    Check a base URL, and return it without a trailing slash.
 
-    https only, unless the host is this machine; a path before the API's own is kept.
+    Only https is accepted, unless the host is a loopback one. A path prefix is kept.
     """
-    value = hide(value)  # for it may hold a password, which is refused below
+    value = hide(value)  # it may hold a password, which is refused below
     text = header_value(name, value)
     problem = _base_url_problem(text.reveal())
     if problem:
@@ -185,7 +185,7 @@ def base_url(name: str, value: object) -> str:
 
 def host_of(netloc: str) -> str:
     """
-    Give the host that *netloc*, without a user, names; nothing where host or port cannot be right.
+    Return the host in *netloc*, which has no user part, or "" if host or port is invalid.
     """
     match = _NETLOC.fullmatch(netloc)
     if match is None or not 0 < int(match[2] or 443) < 65536:
@@ -206,7 +206,7 @@ def _base_url_problem(text: str) -> str:
         return "must be a URL, without spaces"
     try:
         parts = urlsplit(text)
-    except ValueError:  # a bracket without its other
+    except ValueError:  # unbalanced brackets
         return "is not a valid URL: host or port cannot be read"
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return "must begin with https:// and name a host"

@@ -1,4 +1,4 @@
-"""What both clients are: something that is opened, used in one loop after another, and closed."""
+"""The base of both clients: opened, used in one event loop or several, and closed."""
 
 import asyncio
 from types import TracebackType
@@ -7,18 +7,18 @@ from typing import NoReturn, Self, TypeVar
 from ._http.sender import Sender
 from ._models import Reader
 
-_BATCH = 200  # models that are read in one turn of the event loop
+_BATCH = 200  # models read per turn of the event loop
 
 M = TypeVar("M")
 
 
 class Client:
     """
-    A client of one provider. It may be made outside of an event loop.
+    A client of one provider. It can be models outside of an event loop.
     """
 
     _sender: Sender
-    _shown = ""  # what the repr shows of its settings
+    _shown = ""  # the settings in the repr
 
     async def __aenter__(self) -> Self:
         return self
@@ -33,9 +33,9 @@ class Client:
 
     async def aclose(self) -> None:
         """
-        Close the client for good: calls in flight, and later ones, get `APIConnectionError`.
+        Close the client for good: calls in flight, and later ones, raise `APIConnectionError`.
 
-        Closing again does nothing. A transport that was passed in is not closed.
+        Closing again does nothing. A transport that was passed in stays open.
         """
         await self._sender.aclose()
 
@@ -48,12 +48,12 @@ class Client:
 
 async def read_all(reader: Reader, model: type[M], raw: list[object], path: str) -> list[M]:
     """
-    Return the *model* that each of *raw* is; read in batches, so that the event loop goes on meanwhile.
+    Return each item of *raw* as a *model*, read in batches, so that the event loop can run in between.
     """
-    made: list[M] = []
+    models: list[M] = []
     for start in range(0, len(raw), _BATCH):
         if start:
             await asyncio.sleep(0)
         batch = enumerate(raw[start : start + _BATCH], start)
-        made += [reader.read(model, one, f"{path}[{index}]") for index, one in batch]
-    return made
+        models += [reader.read(model, one, f"{path}[{index}]") for index, one in batch]
+    return models

@@ -1,4 +1,4 @@
-"""JSON to generated model, checked: the one seam between what arrives and what the models say."""
+"""JSON to generated models: every field is checked against the types that its model declares."""
 
 import json
 import re
@@ -21,9 +21,9 @@ M = TypeVar("M")
 
 class MismatchError(Exception):
     """
-    Say where (*json_path*) and how (*reason*) JSON is not what the specification allows.
+    JSON that the specification does not allow: where (*json_path*) and why (*reason*).
 
-    It never holds a value that arrived, and never leaves the SDK.
+    It never holds a value that arrived, and is never raised to the user.
     """
 
     def __init__(self, json_path: str, reason: str) -> None:
@@ -34,35 +34,35 @@ class MismatchError(Exception):
 
 def is_object(raw: object) -> TypeGuard[dict[str, object]]:
     """
-    Tell whether *raw*, parsed from JSON, was an object.
+    Return whether *raw*, parsed from JSON, is an object.
     """
     return isinstance(raw, dict)
 
 
 def is_array(raw: object) -> TypeGuard[list[object]]:
     """
-    Tell whether *raw*, parsed from JSON, was an array.
+    Return whether *raw*, parsed from JSON, is an array.
     """
     return isinstance(raw, list)
 
 
 def parse_json(body: bytes) -> object:
     """
-    Return what *body* is as JSON (RFC 8259): in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+    Parse *body* as JSON (RFC 8259) in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
-    What is returned can be written as JSON again by the strictest of writers: every number is finite, and half of
-    a surrogate pair, which only an escape can spell, is U+FFFD.
+    A strict writer can write the result as JSON again: every number is finite, and half of a surrogate pair, which
+    only an escape can spell, becomes U+FFFD. Raises `MismatchError` if *body* is not JSON.
     """
     reason = "it is empty"
     if body:
         try:
             text = body.decode(json.detect_encoding(body))
             if "\\" in text and (r"\ud" in text or r"\uD" in text):
-                text = _mended(text)
+                text = _without_lone_surrogates(text)
             return _DECODER.decode(text)
         except RecursionError:
             reason = "it is nested too deeply"
-        except ValueError:  # no JSON, a number that is infinite or too long to read, text that cannot be decoded
+        except ValueError:  # not JSON, a number that is infinite or too long to parse, or text that cannot be decoded
             reason = (
                 "it is not JSON" if not body.lstrip().startswith(b"<") else "it is markup, not JSON: check base_url"
             )
@@ -72,15 +72,13 @@ def parse_json(body: bytes) -> object:
 _ESCAPES = re.compile(rb"\\(?:(\\|u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{2}))|u(?i:d[89a-f][0-9a-f]{2}))")
 
 
-def _mended(text: str) -> str:
-    """
-    Return the JSON *text* with U+FFFD for each escape of half a surrogate pair.
-    """
-    mended = bytearray(text, "utf-8")
-    for escape in _ESCAPES.finditer(mended):
+def _without_lone_surrogates(text: str) -> str:
+    """Return the JSON *text* with each escape of half a surrogate pair replaced by U+FFFD."""
+    result = bytearray(text, "utf-8")
+    for escape in _ESCAPES.finditer(result):
         if not escape[1]:  # neither an escaped backslash nor a pair
-            mended[escape.start() : escape.end()] = rb"\ufffd"
-    return mended.decode()
+            result[escape.start() : escape.end()] = rb"\ufffd"
+    return result.decode()
 
 
 def _finite(number: str) -> float:
@@ -92,11 +90,11 @@ def _refuse(number: str) -> float:
     raise ValueError(number)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)  # made once
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 Read = Callable[[Any], object]
-"""Returns what a value of one JSON type is in Python, or raises `ValueError` or `OverflowError`."""
+"""A function from a value of one JSON type to its Python value. Raises `ValueError` or `OverflowError`."""
 
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_TIME = re.compile(
@@ -105,15 +103,15 @@ _DATE_TIME = re.compile(
 )
 
 
-def _as_it_is(value: object) -> object:
+def _unchanged(value: object) -> object:
     return value
 
 
 def _date_time(text: str) -> datetime:
     """
-    Return the moment of RFC 3339, 5.6, that *text* is; without an offset it is UTC, and one without a colon will do.
+    Return *text*, a date-time of RFC 3339, 5.6, as a datetime. Without an offset it is UTC.
 
-    A leap second is the next one. Fractions are cut to microseconds.
+    An offset may lack its colon. A leap second becomes the next second. Fractions are cut to microseconds.
     """
     found = _DATE_TIME.fullmatch(text)
     if found is None:
@@ -131,7 +129,7 @@ def _full_date(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def _whole(number: float) -> int:
+def _whole_number(number: float) -> int:
     if not number.is_integer():
         raise ValueError
     return int(number)
@@ -141,15 +139,15 @@ def _one_of(values: list[object], value: object) -> object:
     return values[values.index(value)]
 
 
-# For each type that a field may have: how the JSON types that it may arrive as are read, and what it is called.
+# For each type of a field: the JSON types that it may arrive as, each with its reader, and the type's name in errors.
 _TYPES: Mapping[type, tuple[Mapping[type, Read], str]] = {
-    NoneType: ({NoneType: _as_it_is}, ""),
-    bool: ({bool: _as_it_is}, "true or false"),
+    NoneType: ({NoneType: _unchanged}, ""),
+    bool: ({bool: _unchanged}, "true or false"),
     date: ({str: _full_date}, "a date"),
     datetime: ({str: _date_time}, "a date-time"),
-    float: ({float: _as_it_is, int: _as_it_is}, "a number"),
-    int: ({int: _as_it_is, float: _whole}, "a whole number"),
-    str: ({str: _as_it_is}, "text"),
+    float: ({float: _unchanged, int: _unchanged}, "a number"),
+    int: ({int: _unchanged, float: _whole_number}, "a whole number"),
+    str: ({str: _unchanged}, "text"),
     UUID: ({str: UUID}, "a UUID"),
 }
 _JSON_TYPES: Mapping[type, str] = {
@@ -166,32 +164,31 @@ _JSON_TYPES: Mapping[type, str] = {
 @attrs.define
 class _Kind:
     """
-    What a field may hold: how each JSON type is *read*, the *model* of an object, and the kind of an array's *items*.
+    The values that a field may hold.
+
+    *reads* has the reader of each JSON type, *model* is the model of an object, *items* the kind of an array's items,
+    and *expected* names them all for an error.
     """
 
     reads: dict[type, Read] = attrs.field(factory=dict[type, Read])
     model: type[Any] | None = None
     items: "_Kind | None" = None
-    wanted: str = ""
+    expected: str = ""
 
     @classmethod
     def of(cls, hint: Any) -> "_Kind":
-        """
-        Return the kind of a field that is typed as *hint*.
-        """
+        """Return the kind of a field with the type hint *hint*."""
         kind = cls()
-        wanted: set[str] = set()
+        expected: set[str] = set()
         for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
-            wanted.add(kind._take(part))
-        kind.wanted = " or ".join(sorted(wanted - {""}))
+            expected.add(kind._add(part))
+        kind.expected = " or ".join(sorted(expected - {""}))
         return kind
 
-    def _take(self, part: Any) -> str:
-        """
-        Take what is typed as *part* too, and return what it is called.
-        """
+    def _add(self, part: Any) -> str:
+        """Allow values of the type *part* too, and return the type's name."""
         if part is Any:
-            self.reads.update(dict.fromkeys(_JSON_TYPES, _as_it_is))
+            self.reads.update(dict.fromkeys(_JSON_TYPES, _unchanged))
             return "anything"
         if get_origin(part) is list:
             self.items = _Kind.of(*get_args(part))
@@ -206,36 +203,34 @@ class _Kind:
             self.reads.update(dict.fromkeys(types | {float} if int in types else types, read))
             return "one of its values"
         reads, name = _TYPES[part]
-        self.reads.update({kind: read for kind, read in reads.items() if self.reads.get(kind) is not _as_it_is})
+        self.reads.update({kind: read for kind, read in reads.items() if self.reads.get(kind) is not _unchanged})
         return name
 
 
 _Plan = tuple[tuple[int, Read], ...]
-"""Which values of an object are not taken as they are, and how they are read."""
+"""The values of an object that need reading: each by its index, with its reader."""
 
 
 @attrs.frozen
 class _Shape:
     """
-    What a model's attributes may hold, worked out once per model.
+    The fields of a model, worked out once per model.
 
-    *plans* remembers how each combination of JSON types that fits is read: most objects take one look-up. What holds
-    a model or an array is in no plan.
+    *plans* caches how each valid combination of JSON types is read, so that most objects take one look-up. A
+    combination with a nested model or an array has no plan.
     """
 
     names: tuple[str, ...]
-    fields: tuple[tuple[str, object], ...]  # JSON name, and what stands for one that is absent
+    fields: tuple[tuple[str, object], ...]  # JSON name, and the value if it is absent
     kinds: tuple[_Kind, ...]
     plans: dict[tuple[type, ...], _Plan] = attrs.field(init=False, factory=dict[tuple[type, ...], _Plan])
 
     def plan(self, types: tuple[type, ...]) -> _Plan | None:
-        """
-        Return how values of these JSON *types* are read, or None where they have to be looked at one by one.
-        """
+        """Return how values of these JSON *types* are read, or None if they must be checked one by one."""
         plan = self.plans.get(types)
         if plan is None and all(one in kind.reads for one, kind in zip(types, self.kinds, strict=True)):
             reads = [kind.reads[one] for one, kind in zip(types, self.kinds, strict=True)]
-            plan = tuple((index, read) for index, read in enumerate(reads) if read is not _as_it_is)
+            plan = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
             self.plans[types] = plan
         return plan
 
@@ -244,7 +239,7 @@ class _Missing:
     pass
 
 
-_MISSING = _Missing()  # a required field that did not arrive: its type is in no plan
+_MISSING = _Missing()  # the value of a required field that did not arrive; no plan has its type
 
 
 @lru_cache(maxsize=256)
@@ -262,9 +257,7 @@ def _shape(model: Any) -> _Shape:
 
 
 class _Probe(list[Any]):
-    """
-    A value that every generated `to_dict` lets through: what comes out names the JSON fields.
-    """
+    """A value that every generated `to_dict` accepts, so that its output names the JSON fields."""
 
     value = property(str)
 
@@ -276,28 +269,26 @@ class _Probe(list[Any]):
 
 
 def _siblings(model: type[Any]) -> dict[str, Any]:
-    """
-    Give the models of the same package: a model names others only for type checkers.
-    """
+    """Return the names in the model's package: a generated model imports other models for type checkers only."""
     package = model.__module__.rpartition(".")[0]
     return dict(vars(sys.modules[package]))
 
 
 class Reader:
     """
-    A reader of JSON as generated models, for one client, to which it says once of each field that it does not fit.
+    A reader of JSON into generated models, for one client. It logs one warning per field that does not fit.
     """
 
     def __init__(self) -> None:
-        self._told: set[tuple[type, str]] = set()
+        self._warned: set[tuple[type, str]] = set()
 
     def read(self, model: type[M], raw: object, path: str = "$") -> M:
         """
-        Return the *model*, a generated class, that *raw* JSON is, all of it checked; *path* is where *raw* stood.
+        Return *raw* JSON as an instance of *model*, a generated class. *path* is where *raw* stood in the document.
 
-        Date-times without an offset are UTC. A field that is not required and does not fit is None, and stays as it
-        came in `additional_properties`; a list never does, for one that cannot be read must not look like an empty
-        one. Raises `MismatchError` for anything else that does not fit.
+        Date-times without an offset are UTC. A field that is not required and does not fit becomes None, and its raw
+        value stays in `additional_properties`. Lists are the exception: one that cannot be read must not look like an
+        empty one. Raises `MismatchError` for anything else that does not fit.
         """
         if not is_object(raw):
             raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
@@ -312,15 +303,13 @@ class Reader:
                 values[index] = read(values[index])
         except (ValueError, OverflowError):
             fits = False
-        made = generated(*(values if fits else self._one_by_one(generated, raw, rest, path)))
-        made.additional_properties = rest
-        read_one: M = made
-        return read_one
+        instance = generated(*(values if fits else self._one_by_one(generated, raw, rest, path)))
+        instance.additional_properties = rest
+        typed: M = instance
+        return typed
 
     def _one_by_one(self, model: Any, raw: dict[str, object], rest: dict[str, object], path: str) -> list[object]:
-        """
-        Return what each field of *raw* holds. What does not fit, and is not required, goes to the *rest*.
-        """
+        """Return the value of each field of *raw*. What is not required and does not fit goes to *rest*."""
         shape = _shape(model)
         values: list[object] = []
         for (json_name, absent), kind in zip(shape.fields, shape.kinds, strict=True):
@@ -330,7 +319,7 @@ class Reader:
             except MismatchError as mismatch:
                 if absent is not None or kind.items is not None:
                     raise
-                self._tell(model, json_name, mismatch)
+                self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
                 values.append(None)
         return values
@@ -346,11 +335,11 @@ class Reader:
             return kind.reads[type(value)](value)
         except (KeyError, ValueError, OverflowError):
             pass
-        raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.wanted}")
+        raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.expected}")
 
-    def _tell(self, model: Any, json_name: str, mismatch: MismatchError) -> None:
-        if (model, json_name) not in self._told:
-            self._told.add((model, json_name))
+    def _warn_once(self, model: Any, json_name: str, mismatch: MismatchError) -> None:
+        if (model, json_name) not in self._warned:
+            self._warned.add((model, json_name))
             _log.warning(
                 "%s.%s does not fit the specification: %s (at %s). It is None, and what came is in"
                 " additional_properties. This is logged once.",

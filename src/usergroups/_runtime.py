@@ -1,4 +1,4 @@
-"""What a client takes from its surroundings: the time, a way to wait, the dice, and its transports."""
+"""A client's runtime: its clock, sleep, random numbers and connections, which tests replace."""
 
 import asyncio
 import random
@@ -13,16 +13,16 @@ import attrs
 @attrs.frozen
 class Runtime:
     """
-    The surroundings of one client, read once, when it is made.
+    The runtime of one client, read once, when the client is made.
 
-    *clock* gives seconds that only ever grow; *sleep* waits that long; *random* gives a number in
-    [0, 1); *connect*, if any, makes each connection in place of the client's own.
+    *clock* returns monotonic seconds; *sleep* waits for so many seconds; *random* returns a number in
+    [0, 1); *connect*, if given, makes each connection in place of the client's own.
     """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
-    connect: Callable[[], Any] | None = None  # a `Connection`, of which nothing is known here
+    connect: Callable[[], Any] | None = None  # returns a `Connection` of `_http`, a layer above this one
 
 
-RUNTIME: ContextVar[Runtime] = ContextVar("usergroups_ambient", default=Runtime())  # noqa: B039  # it is frozen
+RUNTIME: ContextVar[Runtime] = ContextVar("usergroups_runtime", default=Runtime())  # noqa: B039  # it is frozen

@@ -1,4 +1,4 @@
-"""Secrets: hidden from what shows a program's values, and taken out of what a server repeats."""
+"""Secrets: hidden from reprs, tracebacks and pickles, and removed from text that a server sends back."""
 
 import html
 import re
@@ -10,29 +10,29 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import NoReturn, overload
 
 _SHORTEST = 8  # characters; hiding anything shorter would hide ordinary words
-_HEAD = 16  # characters of a secret's beginning that are no accident, wherever they stand
-_LEVELS = 4  # as it came, and undone three times: JSON within JSON within a page
-_KEPT = 5  # access tokens that are remembered, the last ones
+_HEAD = 16  # characters at a secret's start that cannot match by accident
+_LEVELS = 4  # the text as it came, and unescaped up to three times: JSON within JSON within HTML
+_KEPT = 5  # access tokens that are remembered: the most recent ones
 _HIDDEN = "***"
-_WINDOW = 8192  # characters; what is kept of a text is at most half of it
-_MASK = bytes(range(255, -1, -1))  # each byte's complement: of visible ASCII, nothing that can be read
-_AFTER_CUT = 256  # characters before a cut in which a secret may have begun that nobody recognizes yet
+_WINDOW = 8192  # characters; an excerpt is at most half of it
+_MASK = bytes(range(255, -1, -1))  # each byte's complement: visible ASCII becomes unreadable
+_AFTER_CUT = 256  # characters before a cut: a secret that begins there may be too short to recognize
 
-# One character as JSON (RFC 8259, 7), a URL (RFC 3986, 2.1) or HTML (13.5) may spell it.
-_SPELT = re.compile(
+# One character as escaped in JSON (RFC 8259, 7), a URL (RFC 3986, 2.1) or HTML (13.5).
+_ESCAPE = re.compile(
     r"(\\(?:u00|x)[2-7][0-9a-fA-F]|\\[ -/:-@\[-`{-~]|%[2-7][0-9a-fA-F]"
     r"|&(?:#0{0,20}[0-9]{2,3}|#[xX]0{0,20}[0-9a-fA-F]{2});?|&[a-zA-Z]{2,16};)"
 )
-_HALF_SPELT = re.compile(r"(?:\\(?:u0{0,2}[2-7]?|x[2-7]?)?|%[2-7]?|&(?:#[xX]?[0-9a-fA-F]{0,40}|[a-zA-Z]{0,16}))\Z")
-# Names of headers come in lower case, and a form's space is a plus.
+_CUT_ESCAPE = re.compile(r"(?:\\(?:u0{0,2}[2-7]?|x[2-7]?)?|%[2-7]?|&(?:#[xX]?[0-9a-fA-F]{0,40}|[a-zA-Z]{0,16}))\Z")
+# Header names arrive in lower case, and a form encodes a space as a plus.
 _FOLD = str.maketrans(ascii_uppercase + "+", ascii_lowercase + " ")
 
 
 class Secret:
     """
-    Text that nothing shows which goes through a program's values: it is no str, and holds none.
+    Text that tools which show a program's values cannot show. It is not a str, and holds none.
 
-    What shows local variables cuts a str before it asks for its repr, of whatever class it is.
+    A subclass of str would not do: tools that show local variables cut a str before they ask for its repr.
     """
 
     __slots__ = ("_masked",)
@@ -42,7 +42,7 @@ class Secret:
 
     def reveal(self) -> str:
         """
-        Return the text. Not to be kept in a variable: whoever sees the frame sees that.
+        Return the text. Do not keep it in a variable: a traceback may show a frame's variables.
         """
         return self._masked.translate(_MASK).decode("utf-8", "surrogatepass")
 
@@ -67,7 +67,7 @@ class Secret:
 
 class NoText:
     """
-    Stands for an argument that is no text, of type *kind*, whatever it held.
+    A stand-in for an argument that is not text. It keeps only the argument's type, *kind*.
     """
 
     def __init__(self, kind: type) -> None:
@@ -88,22 +88,22 @@ def hide(value: object) -> Secret | NoText | None: ...
 
 def hide(value: object) -> Secret | NoText | None:
     """
-    Return text as a `Secret`, None as it is, and what is neither as its type alone.
+    Return text as a `Secret`, None unchanged, and anything else as a `NoText`.
 
-    It is the first thing done with an argument that may hold a secret, for a traceback shows the
-    arguments of every frame.
+    Call it first on any argument that may hold a secret: a traceback may show the arguments of every
+    frame.
     """
     if isinstance(value, str):
-        return Secret(str.__str__(value))  # of a member of a (str, Enum), too
+        return Secret(str.__str__(value))  # a member of a (str, Enum) becomes a plain str
     return value if value is None or isinstance(value, Secret | NoText) else NoText(type(value))
 
 
 class Redactor:
     """
-    Takes the secrets of one client out of what its server says: those it was made with, and its last tokens.
+    A redactor of one client's secrets: those it was made with, and the client's last few access tokens.
 
-    A secret is found in any case of letters, spelt as JSON, URLs and HTML spell characters, and where
-    only its beginning was repeated. That takes time in proportion to the text, whatever it holds.
+    A secret is found in upper or lower case, escaped as in JSON, URLs or HTML, and where only its
+    beginning is there. The time is linear in the length of the text.
     """
 
     def __init__(self, *secrets: Secret) -> None:
@@ -113,37 +113,33 @@ class Redactor:
 
     def learn(self, token: Secret) -> None:
         """
-        Hide *token* from now on, until a few more have come.
+        Hide *token* from now on, until a few newer ones have replaced it.
         """
         self._tokens = (*(known for known in self._tokens if known != token), token)[-_KEPT:]
         self._words = (*self._lasting, *(word for known in self._tokens for word in _forms(known)))
 
     def clean(self, text: str) -> str:
         """
-        Return *text* without the secrets that stand in it. Lines stay lines.
+        Return *text* with each secret in it replaced by `***`. Line breaks stay.
         """
-        return _without(text, [word.reveal() for word in self._words])
+        return _redacted(text, [word.reveal() for word in self._words])
 
     def excerpt(self, text: str, limit: int) -> str:
         """
-        Return the first *limit* characters of *text* without the secrets that stand, or begin, in them.
+        Return the first *limit* characters of *text*, without the secrets that are in them or begin in them.
         """
         cleaned = self.clean(text[:_WINDOW])
         return (cleaned if len(text) <= _WINDOW else cleaned[:-_AFTER_CUT])[:limit]
 
 
 def _forms(secret: Secret) -> list[Secret]:
-    """
-    Return what *secret* looks like at each level, for it may hold what reads as spelling.
-    """
+    """Return *secret* as it looks at each level of unescaping: it may hold what reads as an escape."""
     levels = (level.translate(_FOLD) for level, _ in _levels(secret.reveal()))
     return [Secret(word) for word in dict.fromkeys(levels) if len(word) >= _SHORTEST]
 
 
 class _Step:
-    """
-    The way back from a text in which spellings were undone: where its parts began, before and after.
-    """
+    """One step of unescaping: where each part of the text began, before and after it."""
 
     def __init__(self, before: Sequence[str], after: Sequence[str]) -> None:
         self._parts = before, after
@@ -153,44 +149,38 @@ class _Step:
         return [list(accumulate(map(len, parts), initial=0)) for parts in self._parts]
 
     def back(self, start: int, end: int) -> tuple[int, int]:
-        """
-        Return where the characters from *start* to *end* stood before.
-        """
+        """Return the span before this step of the characters from *start* to *end* after it."""
         before, after = self._starts
         first, last = bisect_right(after, start) - 1, bisect_left(after, end) - 1
-        into = 0 if first % 2 else start - after[first]  # odd parts were spelt
+        into = 0 if first % 2 else start - after[first]  # odd parts were escapes
         stop = before[last + 1] if last % 2 else before[last] + end - after[last]
         return before[first] + into, stop
 
 
 def _levels(text: str) -> Iterator[tuple[str, list[_Step]]]:
-    """
-    Give *text* as it is, and with spellings undone again and again, each with the way back.
-    """
+    """Yield *text* unchanged, then unescaped again and again, each with the steps that lead back."""
     steps: list[_Step] = []
     for _ in range(_LEVELS):
         yield text, steps
-        parts = _SPELT.split(text)
+        parts = _ESCAPE.split(text)
         if len(parts) == 1:
             return
         plain = parts.copy()
-        plain[1::2] = map(_character, parts[1::2])
+        plain[1::2] = map(_unescaped, parts[1::2])
         text = "".join(plain)
         steps = [_Step(parts, plain), *steps]
 
 
 @lru_cache(maxsize=4096)
-def _character(spelt: str) -> str:
-    """
-    Return the character that *spelt* stands for, or *spelt* itself if that is none of visible ASCII.
-    """
-    if len(spelt) == 2:  # a backslash and a sign
-        return spelt[1]
-    found = html.unescape(spelt) if spelt[0] == "&" else chr(int(spelt[-2:], 16))
-    return found if len(found) == 1 and " " <= found <= "~" else spelt
+def _unescaped(escape: str) -> str:
+    """Return the character that *escape* stands for, or *escape* itself if that is not printable ASCII."""
+    if len(escape) == 2:  # a backslash and a character
+        return escape[1]
+    found = html.unescape(escape) if escape[0] == "&" else chr(int(escape[-2:], 16))
+    return found if len(found) == 1 and " " <= found <= "~" else escape
 
 
-def _without(text: str, words: Sequence[str]) -> str:
+def _redacted(text: str, words: Sequence[str]) -> str:
     if len(text) < _SHORTEST:
         return text
     spans: list[tuple[int, int]] = []
@@ -207,16 +197,14 @@ def _without(text: str, words: Sequence[str]) -> str:
 
 
 def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """
-    Give the places in *text* where one of *words* stands: whole, begun, or cut off by the text's end.
-    """
-    half = _HALF_SPELT.search(text, max(0, len(text) - 64))
-    ends = [len(text)] if half is None else [len(text), half.start()]
+    """Yield the spans of *text* with one of *words*: whole, only its beginning, or cut off by the end of *text*."""
+    cut = _CUT_ESCAPE.search(text, max(0, len(text) - 64))
+    ends = [len(text)] if cut is None else [len(text), cut.start()]
     for word in words:
         head = word[:_HEAD]
         start = text.find(head)
         while start >= 0:
-            end = start + _common(text, start, word)
+            end = start + _match_length(text, start, word)
             yield start, end
             start = text.find(head, end)
         for end in ends:
@@ -227,10 +215,8 @@ def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
                 yield end - size, len(text)
 
 
-def _common(text: str, start: int, word: str) -> int:
-    """
-    Return for how many characters *text* goes on like *word* from *start* on, where its head stands.
-    """
+def _match_length(text: str, start: int, word: str) -> int:
+    """Return how many characters of *word* match *text* at *start*, where the first few are known to match."""
     same, step = min(len(word), _HEAD), 1
     while step:
         if same + step <= len(word) and text.startswith(word[same : same + step], start + same):

@@ -1,30 +1,30 @@
-"""Tasks that end with whoever began them."""
+"""Ending tasks together with the code that started them."""
 
 import asyncio
 from collections.abc import Collection
 from typing import Any
 
-_MOMENT = 5.0  # seconds that a task may take to close what it has, however often its owner is cancelled
+_CLOSING_TIME = 5.0  # seconds that a closing task is running alone, however often its owner is cancelled
 
 
 async def end(tasks: Collection[asyncio.Future[Any]], *, closing: Collection[asyncio.Future[Any]] = ()) -> None:
     """
     Cancel *tasks* and *closing*, and wait until all have ended, however often the caller is cancelled meanwhile.
 
-    Each further cancel goes on to *tasks*. Those that are *closing* something have a moment for it first. What either
-    raise is not raised here, and not logged as an error that nobody saw.
+    Each further cancel of the caller is passed on to *tasks*, and after 5 s to *closing* too, which may need that time
+    to close something. What the tasks raise is not raised here, nor logged as never retrieved.
     """
     cancelled: asyncio.CancelledError | None = None
-    patient_until = asyncio.get_running_loop().time() + _MOMENT
+    closing_until = asyncio.get_running_loop().time() + _CLOSING_TIME
     for task in (*tasks, *closing):
         task.cancel()
-    while left := [task for task in (*tasks, *closing) if not task.done()]:
+    while running := [task for task in (*tasks, *closing) if not task.done()]:
         try:
-            await asyncio.wait(left)
+            await asyncio.wait(running)
         except asyncio.CancelledError as error:
             cancelled = error
-            out_of_patience = asyncio.get_running_loop().time() >= patient_until
-            for task in (*tasks, *(closing if out_of_patience else ())):
+            closing_time_is_up = asyncio.get_running_loop().time() >= closing_until
+            for task in (*tasks, *(closing if closing_time_is_up else ())):
                 task.cancel()
     for task in (*tasks, *closing):
         if not task.cancelled():

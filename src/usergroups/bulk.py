@@ -1,4 +1,4 @@
-"""One call for each of many keys, so many at a time."""
+"""One call for each of many keys, with bounded concurrency."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ from ._tasks import end
 from .errors import ConfigurationError, UserGroupsError
 
 _REPR = Repr()
-_REPR.maxstring = _REPR.maxother = 300  # characters of a key that a note shows
+_REPR.maxstring = _REPR.maxother = 300  # characters of a key in an error's note
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 @attrs.frozen
 class Outcome(Generic[K, T]):
     """
-    What the call for *key* came to: its *value*, or the *error* that it raised.
+    The outcome of the call for *key*: its *value*, or the *error* that it raised.
     """
 
     key: K
@@ -39,14 +39,16 @@ def sweep(
     on_error: Literal["raise", "yield"] = "raise",
 ) -> AsyncGenerator[Outcome[K, T], None]:
     """
-    Make *call* for each of *keys*, and give the outcomes as they complete.
+    Make *call* for each of *keys*, and yield the outcomes as they complete.
 
-    At most *concurrency* keys are pulled beyond the outcomes taken. With "yield" a
-    `UserGroupsError` becomes an outcome; every other error, and any under "raise", ends the sweep:
-    the other calls are cancelled first, and a note on the error names the key.
+    At most *concurrency* keys are pulled ahead of the outcomes taken. With "yield" a
+    `UserGroupsError` becomes an outcome. Every other error, and any error with "raise", ends the
+    sweep: the other calls are cancelled first, and a note on the error names the key.
 
-    One task runs *keys* from first to last. Where they are a generator, it is closed when the sweep
-    ends. A call that ends by a cancel of its own is a `UserGroupsError`.
+    One task iterates *keys* from first to last. If *keys* is a generator, it is closed when the sweep
+    ends. A call that cancels itself is a `UserGroupsError`.
+
+    Raises `ConfigurationError` for a bad argument.
     """
     concurrency = _arguments.count("concurrency", concurrency)
     yields = _yields(on_error)
@@ -70,60 +72,59 @@ async def _sweep(
     concurrency: int,
     yields: bool,
 ) -> AsyncGenerator[Outcome[K, T], None]:
-    news = asyncio.Event()
-    source = _Source(keys, news)
-    calls: dict[asyncio.Task[T], K] = {}  # begun, and their outcomes not yet taken
+    progress = asyncio.Event()
+    source = _Source(keys, progress)
+    calls: dict[asyncio.Task[T], K] = {}  # started, with outcomes that are not yet taken
     ended: deque[asyncio.Task[T]] = deque()
-    asked = False
+    is_pulling = False
 
-    async def made(key: K) -> T:
+    async def call_with(key: K) -> T:  # a task needs a coroutine, and *call* may return any awaitable
         return await call(key)
 
-    def end_of(task: asyncio.Task[T]) -> None:
+    def has_ended(task: asyncio.Task[T]) -> None:
         ended.append(task)
-        news.set()
+        progress.set()
 
     try:
-        while not source.is_dry() or calls:
-            if not asked and len(calls) < concurrency:
-                source.asked.set()
-                asked = True
+        while not source.is_exhausted() or calls:
+            if not is_pulling and len(calls) < concurrency:
+                source.wanted.set()
+                is_pulling = True
             if source.pulled:
                 key = source.pulled.popleft()
-                asked = False
-                task = asyncio.create_task(made(key))
+                is_pulling = False
+                task = asyncio.create_task(call_with(key))
                 calls[task] = key
-                task.add_done_callback(end_of)
+                task.add_done_callback(has_ended)
             elif ended:
                 task = ended.popleft()
                 yield _outcome(calls.pop(task), task, yields)
             else:
-                news.clear()
-                await news.wait()
+                progress.clear()
+                await progress.wait()
     finally:
-        await source.leave(calls)
+        await source.close(calls)
 
 
 class _Source(Generic[K]):
     """
-    The keys of a sweep, pulled by one task from their first step to their last, closing included.
+    The keys of a sweep, iterated and closed by one task of their own.
 
-    Scopes around a `yield` (`asyncio.timeout`, anyio's) and tokens of context variables belong to a task. One key is
-    pulled each time that `asked` is set, and *news* is set when it is there, or when no more will come.
+    A single task is needed because scopes around a `yield` (`asyncio.timeout`, anyio's) and tokens of context variables
+    belong to a task. One key is pulled each time that `wanted` is set. *progress* is set when the key is in `pulled`,
+    or when no more will come.
     """
 
-    def __init__(self, keys: Iterable[K] | AsyncIterable[K], news: asyncio.Event) -> None:
-        self.asked = asyncio.Event()
+    def __init__(self, keys: Iterable[K] | AsyncIterable[K], progress: asyncio.Event) -> None:
+        self.wanted = asyncio.Event()
         self.pulled: deque[K] = deque()
-        self._news = news
-        self._left = False
+        self._progress = progress
+        self._is_closing = False
         self._task = asyncio.create_task(self._run(keys))
-        self._task.add_done_callback(lambda _: news.set())
+        self._task.add_done_callback(lambda _: progress.set())
 
-    def is_dry(self) -> bool:
-        """
-        Return whether no more keys will come. Raises what the source raised.
-        """
+    def is_exhausted(self) -> bool:
+        """Return whether no more keys will come. Raises what iterating the keys raised."""
         if self.pulled or not self._task.done():
             return False
         if self._task.cancelled():
@@ -131,11 +132,9 @@ class _Source(Generic[K]):
         self._task.result()
         return True
 
-    async def leave(self, calls: Collection[asyncio.Future[T]]) -> None:
-        """
-        Close the keys and end *calls*. Raises what closing raised.
-        """
-        self._left = True
+    async def close(self, calls: Collection[asyncio.Future[T]]) -> None:
+        """Close the keys and end *calls*. Raises what closing the keys raised."""
+        self._is_closing = True
         has_ended = self._task.done()
         await end(calls, closing=[self._task])
         if not has_ended and not self._task.cancelled():
@@ -145,20 +144,20 @@ class _Source(Generic[K]):
         iterator = aiter(keys) if isinstance(keys, AsyncIterable) else _each(keys)
         generator = cast("AsyncGenerator[K, None] | None", iterator if isinstance(iterator, AsyncGenerator) else None)
         try:
-            while not self._left:  # else it went on over the cancel
+            while not self._is_closing:  # a generator may have suppressed the cancel
                 step = iterator.__anext__
                 try:
-                    await self.asked.wait()
+                    await self.wanted.wait()
                 except asyncio.CancelledError as cancel:
                     if generator is None:
                         raise
                     step = partial(generator.athrow, cancel)  # the sweep's own, or that of a scope around a `yield`
-                self.asked.clear()
+                self.wanted.clear()
                 try:
                     self.pulled.append(await step())
                 except StopAsyncIteration:
                     return
-                self._news.set()
+                self._progress.set()
         finally:
             if generator is not None:
                 await generator.aclose()
@@ -180,21 +179,19 @@ def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
     except BaseException as error:
         if yields and isinstance(error, UserGroupsError):
             return Outcome(key, error=error)
-        error.add_note(f"in the sweep, at the key {_shown(key)}")
+        error.add_note(f"in the sweep, at the key {_short_repr(key)}")
         raise
 
 
 def _result(key: object, task: asyncio.Task[T]) -> T:
-    if task.cancelled():  # its `CancelledError` would look like a cancel of whoever reads the sweep
-        raise UserGroupsError(f"the call for {_shown(key)} ended with a cancel that is not the sweep's")
+    if task.cancelled():  # raised as it is, it would look like a cancel of the sweep's caller
+        raise UserGroupsError(f"the call for {_short_repr(key)} ended with a cancel that is not the sweep's")
     return task.result()
 
 
-def _shown(key: object) -> str:
-    """
-    Give the repr of *key*, shortened, or its type's name where there is none.
-    """
+def _short_repr(key: object) -> str:
+    """Return the repr of *key*, shortened, or its type's name if the repr fails."""
     try:
         return _REPR.repr(key)
-    except Exception:  # noqa: BLE001  # an int may be too long for one, and reprlib knows classes by their names alone
+    except Exception:  # noqa: BLE001  # an int may be too long for a repr, and reprlib goes by a class's name alone
         return f"<{type(key).__name__}>"

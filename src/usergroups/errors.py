@@ -1,20 +1,20 @@
 """
-Every error that leaves this SDK.
+Every error that this SDK raises.
 
 ::
 
     UserGroupsError
     ├── ConfigurationError          a bad or missing argument or setting; also a ValueError
-    ├── APIConnectionError          no usable answer arrived
+    ├── APIConnectionError          no usable response arrived
     │   └── APITimeoutError         time ran out; also a TimeoutError
-    ├── APIStatusError              an answer arrived, and it says no
+    ├── APIStatusError              an error response arrived
     │   ├── BadRequestError         400, 413, 422
     │   ├── AuthenticationError     401, or the token endpoint refused
     │   ├── PermissionDeniedError   403
     │   ├── NotFoundError           404
     │   ├── RateLimitedError        429
     │   └── ServerError             5xx
-    └── UnexpectedResponseError     an answer arrived that the specification does not allow
+    └── UnexpectedResponseError     a response arrived that the specification does not allow
         └── PaginationError         a page token came round again
 """
 
@@ -38,12 +38,12 @@ __all__ = [
     "UserGroupsError",
 ]
 
-_LONGEST_PATH_SHOWN = 300  # characters of a path that one line shows; `.path` has all of it
+_LONGEST_PATH_SHOWN = 300  # characters of a path in `str(error)`; `.path` has all of it
 
 
 def one_line(text: str, limit: int | None = None) -> str:
     """
-    Give *text* as one printable line of at most *limit* characters.
+    Return *text* as one printable line of at most *limit* characters.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
@@ -51,7 +51,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 def reason_phrase(status_code: int) -> str:
     """
-    Name *status_code* as RFC 9110 does, or as "status 520" where no standard names it.
+    Return the name of *status_code* in RFC 9110, or "status 520" for one that no standard names.
     """
     try:
         return HTTPStatus(status_code).phrase
@@ -69,9 +69,9 @@ def status_line(status_code: int) -> str:
 
 class UserGroupsError(Exception):
     """
-    Catch this one to catch all: every error of this SDK is one.
+    The base of every error of this SDK: catch this one to catch all.
 
-    *message* is the sentence itself; `str(error)` adds what was asked, on one printable line.
+    *message* is the sentence itself; `str(error)` adds the request, on one printable line.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -87,15 +87,15 @@ class UserGroupsError(Exception):
 
 class ConfigurationError(UserGroupsError, ValueError):
     """
-    Say which argument or setting is bad or missing, before any request is made.
+    An argument or setting is bad or missing. No request was sent.
     """
 
 
 class _CallError(UserGroupsError):
     """
-    What is common to the errors of a call: what was asked.
+    The base of the errors of a call: the request that failed.
 
-    *method* and *path* (percent-encoded, without the query) are empty where nobody said.
+    *method* and *path* (percent-encoded, without the query) are empty if they were not given.
     """
 
     def __init__(self, message: str = "", *, method: str = "", path: str = "") -> None:
@@ -105,30 +105,30 @@ class _CallError(UserGroupsError):
 
     def __str__(self) -> str:
         path = one_line(self.path, _LONGEST_PATH_SHOWN)
-        return one_line(" ".join(part for part in (self.method, path, self._came_back()) if part))
+        return one_line(" ".join(part for part in (self.method, path, self._description()) if part))
 
-    def _came_back(self) -> str:
+    def _description(self) -> str:
         return f"failed: {self.message}" if self.method or self.path else self.message
 
 
 class APIConnectionError(_CallError):
     """
-    Report that no usable answer arrived: DNS, refused, reset, TLS, a cut body, a closed client.
+    No usable response arrived (DNS, refused, reset, TLS, truncated body, client closed).
     """
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
     """
-    Report that time ran out: the call's `timeout`, or an attempt's own.
+    Time ran out: the call's `timeout`, or the timeout of one attempt.
     """
 
 
 class _ResponseError(_CallError):
     """
-    What is common to the errors that an answer caused.
+    The base of the errors that a response caused.
 
     *body* is text, at most 4,096 characters, undecodable bytes replaced; *request_id* is the
-    provider's name for the request, for its support, or None.
+    provider's id of the request, which its support may ask for, or None.
     """
 
     _usual_status: ClassVar[int] = 0
@@ -148,20 +148,18 @@ class _ResponseError(_CallError):
         self.body = body
         self.request_id = request_id
 
-    def _answered(self) -> str:
-        """
-        Give "answered 404 Not Found", or nothing where no status is known.
-        """
+    def _status(self) -> str:
+        """Return "answered 404 Not Found", or nothing if no status is known."""
         return f"answered {status_line(self.status_code)}" if self.status_code else ""
 
 
 class APIStatusError(_ResponseError):
     """
-    Report an answer that says no.
+    An error response arrived.
 
-    *message* is the provider's own words (or the status's reason phrase), *hint* the way out where
-    there is one, *headers* the answer's headers in lower case, *retry_after* the seconds that the
-    provider asked to wait (RFC 9110, 10.2.3), or None.
+    *message* is the provider's own message (or the status's reason phrase), *hint* a likely remedy if
+    there is one, *headers* the response's headers by lower-case name, *retry_after* the seconds that
+    the provider asked to wait (RFC 9110, 10.2.3), or None.
     """
 
     def __init__(
@@ -189,16 +187,16 @@ class APIStatusError(_ResponseError):
         self.retry_after = retry_after
         self.hint = hint
 
-    def _came_back(self) -> str:
+    def _description(self) -> str:
         phrase = reason_phrase(self.status_code)
-        said = "" if self.message in (phrase, f"{self.status_code} {phrase}") else self.message
-        line = ": ".join(part for part in (self._answered(), said) if part)
+        message = "" if self.message in (phrase, f"{self.status_code} {phrase}") else self.message
+        line = ": ".join(part for part in (self._status(), message) if part)
         return f"{line}; {self.hint}" if self.hint else line
 
 
 class BadRequestError(APIStatusError):
     """
-    Report that the provider could not accept the request: 400, 413, 422.
+    The provider did not accept the request: 400, 413, 422.
     """
 
     _usual_status = 400
@@ -206,7 +204,7 @@ class BadRequestError(APIStatusError):
 
 class AuthenticationError(APIStatusError):
     """
-    Report that the credentials were refused: 401, or the token endpoint gave no usable token.
+    The credentials were refused: 401, or the token endpoint returned no usable token.
     """
 
     _usual_status = 401
@@ -214,7 +212,7 @@ class AuthenticationError(APIStatusError):
 
 class PermissionDeniedError(APIStatusError):
     """
-    Report that the credentials are known and may not do this: 403.
+    The credentials are valid but not permitted to do this: 403.
     """
 
     _usual_status = 403
@@ -222,7 +220,7 @@ class PermissionDeniedError(APIStatusError):
 
 class NotFoundError(APIStatusError):
     """
-    Report that there is no such thing: 404.
+    The requested object does not exist: 404.
     """
 
     _usual_status = 404
@@ -230,7 +228,7 @@ class NotFoundError(APIStatusError):
 
 class RateLimitedError(APIStatusError):
     """
-    Report that the provider's rate limit was met: 429. See `retry_after`.
+    The provider's rate limit was exceeded: 429. See `retry_after`.
     """
 
     _usual_status = 429
@@ -238,7 +236,7 @@ class RateLimitedError(APIStatusError):
 
 class ServerError(APIStatusError):
     """
-    Report that the provider failed: 5xx.
+    The provider failed: 5xx.
     """
 
     _usual_status = 500
@@ -246,9 +244,9 @@ class ServerError(APIStatusError):
 
 class UnexpectedResponseError(_ResponseError):
     """
-    Report an answer that the specification does not allow.
+    A response arrived that the specification does not allow.
 
-    *json_path* says where ("$.users[3].email"; "$" where the body is no JSON at all).
+    *json_path* is the place in the body ("$.users[3].email"; "$" if the body is not JSON at all).
     """
 
     _usual_status = 200
@@ -274,11 +272,11 @@ class UnexpectedResponseError(_ResponseError):
         )
         self.json_path = json_path
 
-    def _came_back(self) -> str:
-        return f"{self._answered() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"
+    def _description(self) -> str:
+        return f"{self._status() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"
 
 
 class PaginationError(UnexpectedResponseError):
     """
-    Report that a page token came round again: going on would never end.
+    A page token came round again: the listing would never end.
     """

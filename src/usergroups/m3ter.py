@@ -8,10 +8,10 @@ from types import EllipsisType
 import httpx
 
 from usergroups_m3ter_api.api.tokens.create_token import (
-    _get_kwargs as token_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+    _get_kwargs as token_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
 from usergroups_m3ter_api.api.user_groups.list_user_groups import (
-    _get_kwargs as page_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+    _get_kwargs as page_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
 from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
@@ -38,11 +38,11 @@ __all__ = ["M3terClient", "UserGroup"]
 _log = getLogger("usergroups")
 
 BASE_URL = "https://api.m3ter.com"
-LARGEST_PAGE = 200  # user groups, the documented maximum of pageSize
+LARGEST_PAGE = 200  # user groups: the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
-REFUSED_FOR = 1.0  # seconds at most: what exceeds that is refused for the rest of a second, documented
+REFUSED_FOR = 1.0  # seconds at most: requests above that rate are refused for the rest of the second, documented
 
-# An expired token is answered 403, and so are an unknown organization and a missing permission.
+# m3ter returns 403 for an expired token, and also for an unknown organization or a missing permission.
 _REFUSALS = frozenset({401, 403})
 _HINTS: Mapping[int, str] = {
     401: "check api_key and api_secret",
@@ -54,15 +54,16 @@ _HINTS: Mapping[int, str] = {
 
 class M3terClient(Client):
     """
-    Lists the user groups of m3ter's users.
+    A client of m3ter: the user groups of a user.
 
-    *org_id*, *api_key* and *api_secret* come from `M3TER_ORG_ID`, `M3TER_API_KEY` and
-    `M3TER_API_SECRET` where they are not given, *base_url* from `M3TER_BASE_URL`.
+    *org_id*, *api_key* and *api_secret* default to the environment's `M3TER_ORG_ID`, `M3TER_API_KEY`
+    and `M3TER_API_SECRET`, *base_url* to `M3TER_BASE_URL`, else to m3ter's own.
 
-    *timeout* bounds each call in seconds, waits and retries included (None: no bound); *retry* says
-    how often it is tried; *max_in_flight* how many requests may be on the wire at once, *max_rate*
-    how many may start in a second (None: any number); *transport* is what requests go out on, and
-    *user_agent* is put before the SDK's own; *token_store* shares the access token with others.
+    *timeout* is the seconds for each call, waits and retries included (None: no limit); *retry* sets
+    the number of attempts and the waits between them; *max_in_flight* is the number of requests in
+    flight at once; *max_rate* the requests that may start per second (None: any number). *transport*
+    replaces the client's own; *user_agent* is put before the SDK's; *token_store* shares the access
+    token with other clients.
 
     Raises `ConfigurationError` for an argument or setting that is missing or bad.
     """
@@ -83,7 +84,7 @@ class M3terClient(Client):
         token_store: TokenStore | None = None,
     ) -> None:
         key, secret, url = hide(api_key), hide(api_secret), hide(base_url)
-        del api_key, api_secret, base_url  # a traceback shows arguments
+        del api_key, api_secret, base_url  # a traceback may show arguments
         setting = _arguments.setting
         self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _arguments.path_segment)
         user = setting("api_key", key, "M3TER_API_KEY", _arguments.header_value)
@@ -92,7 +93,7 @@ class M3terClient(Client):
         password = setting("api_secret", secret, "M3TER_API_SECRET", _arguments.header_value)
         if token_store is not None:
             _arguments.instance("token_store", token_store, TokenStore)
-            if isinstance(token_store, type):  # which has the methods, too
+            if isinstance(token_store, type):  # a class has the protocol's methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         redactor = Redactor(user, password, basic_credentials(user, password))
         self._sender = Sender(
@@ -136,13 +137,13 @@ class M3terClient(Client):
         """
         List the user groups that the user *user_id* is in.
 
-        With *inherited*, the groups that those are nested in too. *page_size* (1 to 200) bounds a
-        page, *next_token* resumes after a page, *prefetch* fetches the next page while the caller
-        works on this one, *org_id* asks in another organization, *timeout* (seconds) bounds each
-        page. What is None is left to the provider.
+        *inherited* adds the groups that those are nested in. *page_size* (1 to 200) is the most items
+        per page; *next_token* resumes after a page; *prefetch* fetches the next page while the caller
+        works on this one; *org_id* selects another organization; *timeout* is the seconds for each
+        page. Where *inherited* or *page_size* is None, the provider decides.
 
-        Raises `ConfigurationError` at once, and while iterating the errors of a call, such as
-        `NotFoundError` for a user that does not exist.
+        Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
+        iterating, such as `NotFoundError` for a user that does not exist.
         """
         user_id = _arguments.path_segment("user_id", user_id)
         org_id = self._org_id if org_id is None else _arguments.path_segment("org_id", org_id)
@@ -165,16 +166,16 @@ class M3terClient(Client):
         _log.debug("page fetched: %d user groups", len(fetched[0].items))
         return fetched
 
-    async def _read(self, answer: Response) -> Fetched[UserGroup]:
-        page = await _read_page(self._reader, answer)
+    async def _read(self, response: Response) -> Fetched[UserGroup]:
+        page = await _read_page(self._reader, response)
         repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
-        return page, lambda: unexpected(answer, repeats, self._sender.redactor, PaginationError)
+        return page, lambda: unexpected(response, repeats, self._sender.redactor, PaginationError)
 
     async def authenticate(self) -> None:
         """
-        Make sure that there is a good token; for readiness checks.
+        Make sure that there is a valid access token, for example in a readiness check.
 
-        Raises `AuthenticationError` if the credentials are refused.
+        Raises `AuthenticationError` if the credentials are refused, and the other errors of a call.
         """
         sender = self._sender
         grant = await sender.within(sender.timeout, self._tokens.get, lambda: self._token_request)
@@ -183,7 +184,9 @@ class M3terClient(Client):
 
     async def aclose(self) -> None:
         """
-        Close the client for good, the fetch of a token included; see `Client.aclose`.
+        Close the client for good: calls in flight, and later ones, raise `APIConnectionError`.
+
+        A token fetch in flight is ended. Closing again does nothing. A transport that was passed in stays open.
         """
         try:
             await super().aclose()
@@ -197,14 +200,13 @@ def _page_request(
     return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
-async def _read_page(reader: Reader, answer: Response) -> Page[UserGroup]:
+async def _read_page(reader: Reader, response: Response) -> Page[UserGroup]:
     """
-    Read a page, in whichever of its shapes it comes.
+    Read a page in any of its four shapes: an envelope, an array, one bare group, or an empty object.
 
-    The documentation shows one bare group under "a list of user groups"; the other lists of this
-    API come in an envelope. So an envelope, an array, one group and nothing at all are understood.
+    The documentation of this list shows one bare group; the other lists of this API come in an envelope.
     """
-    document = parse_json(answer.body)
+    document = parse_json(response.body)
     if is_array(document):
         return Page(tuple(await read_all(reader, UserGroup, document, "$")))
     if not is_object(document):
@@ -223,7 +225,7 @@ def _next_token(document: Mapping[str, object]) -> str | None:
     token = document.get("nextToken")
     if token is None or token == "":
         return None
-    damaged = "\ufffd"  # also what stands for half of a surrogate pair
+    damaged = "\ufffd"  # also the replacement for half of a surrogate pair
     if not isinstance(token, str) or damaged in token or not _arguments.fits_a_url(token):
         raise MismatchError("$.nextToken", "it is not text that fits into a URL")
     return token

@@ -1,4 +1,4 @@
-"""Lists that arrive a page at a time."""
+"""Lists that are fetched page by page."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,7 +17,7 @@ T = TypeVar("T")
 @attrs.frozen
 class Page(Generic[T]):
     """
-    One page of a list; *next_token* asks for the next one, and is None on the last.
+    One page of a list. *next_token* requests the next page, and is None on the last one.
     """
 
     items: tuple[T, ...]
@@ -25,16 +25,16 @@ class Page(Generic[T]):
 
 
 Fetched = tuple[Page[T], Callable[[], UnexpectedResponseError]]
-"""A page, and what makes the `PaginationError` to raise if its token has been used before."""
+"""A page, and a function that makes the `PaginationError` to raise if its next token has been used before."""
 
 
 class AsyncPager(Generic[T]):
     """
     A list that is fetched as it is read: `async for item in pager`.
 
-    Lazy: nothing is asked for until it is iterated, and iterating again starts again. With
-    *prefetch* the next page is fetched while the caller works on this one. Leaving the loop early
-    leaves nothing behind.
+    Lazy: nothing is requested until it is iterated, and each iteration starts over. With *prefetch*
+    the next page is fetched while the caller works on this one. Leaving the loop early leaves no task
+    and no request behind.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class AsyncPager(Generic[T]):
 
     async def pages(self) -> AsyncGenerator[Page[T], None]:
         """
-        Give the list page by page.
+        Yield the list page by page.
 
-        Raises `PaginationError` after a page whose token has been used before in this listing.
+        Raises `PaginationError` after a page whose next token has been used before in this listing.
         """
         async with self._begin() as listing:
             while (page := await listing.next()) is not None:
@@ -66,7 +66,7 @@ class AsyncPager(Generic[T]):
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """
-        Give the items as a list: all of them, or the first *limit*.
+        Return the items as a list: all of them, or the first *limit*.
         """
         items: list[T] = []
         if limit is not None and _arguments.count("limit", limit, least=0) == 0:
@@ -80,7 +80,7 @@ class AsyncPager(Generic[T]):
 
     async def first(self) -> T | None:
         """
-        Give the first item, or None if the list is empty.
+        Return the first item, or None if the list is empty.
         """
         items = await self.collect(limit=1)
         return items[0] if items else None
@@ -91,9 +91,9 @@ class AsyncPager(Generic[T]):
 
 class _Listing(Generic[T]):
     """
-    A list that is being read, page by page.
+    One iteration over a list, page by page.
 
-    It is no generator: a loop that ends closes all generators at once, those that stand inside another too.
+    It is not a generator: an event loop that ends closes all generators at once, including one inside another.
     """
 
     def __init__(
@@ -103,34 +103,30 @@ class _Listing(Generic[T]):
         self._token = next_token
         self._prefetch = prefetch
         self._seen: set[int] = set()  # hashes: a listing may be long, and a token too
-        self._coming: asyncio.Future[Fetched[T]] | None = None
+        self._prefetched: asyncio.Future[Fetched[T]] | None = None
         self._at_end = False
-        self._repeats: Callable[[], UnexpectedResponseError] | None = None
+        self._repeat_error: Callable[[], UnexpectedResponseError] | None = None
 
     async def next(self) -> Page[T] | None:
-        """
-        Return the next page, or None after the last. Raises `PaginationError` where a token came round again.
-        """
-        if self._repeats is not None:
-            error, self._repeats, self._at_end = self._repeats(), None, True  # what makes it holds the answer
+        """Return the next page, or None after the last. Raises `PaginationError` if a token came round again."""
+        if self._repeat_error is not None:
+            error, self._repeat_error, self._at_end = self._repeat_error(), None, True  # frees the response
             raise error
         if self._at_end:
             return None
         if self._token is not None:
             self._seen.add(hash(self._token))
-        page, repeats = await (self._coming or self._fetch(self._token))
-        self._token, self._coming = page.next_token, None
+        page, repeat_error = await (self._prefetched or self._fetch(self._token))
+        self._token, self._prefetched = page.next_token, None
         if page.next_token is None:
             self._at_end = True
         elif hash(page.next_token) in self._seen:
-            self._repeats = repeats
+            self._repeat_error = repeat_error
         elif self._prefetch:
-            self._coming = asyncio.ensure_future(self._fetch(page.next_token))
+            self._prefetched = asyncio.ensure_future(self._fetch(page.next_token))
         return page
 
     async def aclose(self) -> None:
-        """
-        End the fetch of the page that nobody will read.
-        """
-        if self._coming is not None:
-            await end([self._coming])
+        """Cancel the prefetch, if there is one, and wait for its end."""
+        if self._prefetched is not None:
+            await end([self._prefetched])

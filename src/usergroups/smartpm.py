@@ -1,4 +1,4 @@
-"""SmartPM: one user group and its users (https://developers.smartpmtech.com)."""
+"""SmartPM: a user group and its users (https://developers.smartpmtech.com)."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 
 from usergroups_smartpm_api.api.user_groups.get_user_group import (
-    _get_kwargs as user_group_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator names it so
+    _get_kwargs as user_group_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
 from usergroups_smartpm_api.models import User, UserGroup
 
@@ -39,15 +39,15 @@ _HINTS: Mapping[int, str] = {
 
 class SmartPMClient(Client):
     """
-    Reads SmartPM's user groups.
+    A client of SmartPM: user groups with their users.
 
-    *api_key* and *company_id* come from `SMARTPM_API_KEY` and `SMARTPM_COMPANY_ID` where they are
-    not given, *base_url* from `SMARTPM_BASE_URL`.
+    *api_key* and *company_id* default to the environment's `SMARTPM_API_KEY` and
+    `SMARTPM_COMPANY_ID`, *base_url* to `SMARTPM_BASE_URL`, else to SmartPM's own.
 
-    *timeout* bounds each call in seconds, waits and retries included (None: no bound); *retry* says
-    how often it is tried; *max_in_flight* how many requests may be on the wire at once, *max_rate*
-    how many may start in a second (None: any number); *transport* is what requests go out on, and
-    *user_agent* is put before the SDK's own.
+    *timeout* is the seconds for each call, waits and retries included (None: no limit); *retry* sets
+    the number of attempts and the waits between them; *max_in_flight* is the number of requests in
+    flight at once; *max_rate* the requests that may start per second (None: any number). *transport*
+    replaces the client's own; *user_agent* is put before the SDK's.
 
     Raises `ConfigurationError` for an argument or setting that is missing or bad.
     """
@@ -66,7 +66,7 @@ class SmartPMClient(Client):
         user_agent: str | None = None,
     ) -> None:
         given, url = hide(api_key), hide(base_url)
-        del api_key, base_url  # a traceback shows arguments
+        del api_key, base_url  # a traceback may show arguments
         setting = _arguments.setting
         key = setting("api_key", given, "SMARTPM_API_KEY", _arguments.header_value)
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
@@ -90,10 +90,10 @@ class SmartPMClient(Client):
         self, user_group_id: UUID | str, *, timeout: float | EllipsisType | None = ...
     ) -> UserGroup:
         """
-        Give the user group *user_group_id* with all of its users.
+        Return the user group *user_group_id* with all of its users.
 
-        *timeout* (seconds) bounds this call. Raises `ConfigurationError` where *user_group_id* is no
-        UUID, which the provider would answer with a server error.
+        *timeout* is the seconds for this call. Raises `ConfigurationError` if *user_group_id* is not a
+        UUID (the provider would return a server error), and the errors of a call.
         """
         group_id = _uuid(user_group_id)
         seconds = _arguments.call_timeout(timeout, self._sender.timeout)
@@ -107,17 +107,15 @@ class SmartPMClient(Client):
 
 def _uuid(value: object) -> UUID:
     if isinstance(value, UUID):
-        return UUID(int=value.int)  # and no class of its own, whose text may be another
+        return UUID(int=value.int)  # a subclass might have another text
     if isinstance(value, str) and re.fullmatch(_UUID, value):
         return UUID(value)
     raise ConfigurationError("user_group_id must be a UUID")
 
 
-async def _read(reader: Reader, group_id: UUID, answer: Response) -> UserGroup:
-    """
-    Return the group *group_id*: read is first what it says of itself, then its users, who may be many.
-    """
-    document = parse_json(answer.body)
+async def _read(reader: Reader, group_id: UUID, response: Response) -> UserGroup:
+    """Return the group *group_id*. Its own fields are read first, then its users, of whom there may be many."""
+    document = parse_json(response.body)
     users = document.get("users") if is_object(document) else None
     if not is_object(document) or not is_array(users):
         return reader.read(UserGroup, document)

@@ -1,4 +1,4 @@
-"""A place where the clients of several processes keep one token: a key of Redis."""
+"""A token store in Redis: the clients of several processes share one access token."""
 
 from asyncio import timeout
 from collections.abc import AsyncGenerator
@@ -20,22 +20,22 @@ except ModuleNotFoundError as error:
 
 __all__ = ["RedisTokenStore"]
 
-_LOCK_LIFE = 5.0  # seconds, after which a holder who is dead, or slow, keeps nobody out
-_LOOK_AGAIN = (
+_LOCK_LIFE = 5.0  # seconds until the lock of a dead or slow holder expires
+_RETRY_LOCK = (
     0.03,
     0.1,
-)  # seconds until a held lock is tried again, drawn by each: who began at once must not meet there
-_PATIENCE = 10.0  # seconds for Redis to do one thing; redis-py by itself tries for a minute
+)  # seconds until a held lock is tried again, drawn at random so that clients do not retry in step
+_TIMEOUT = 10.0  # seconds for one command to Redis; redis-py by itself tries for a minute
 
 
 class RedisTokenStore:
     """
-    A `TokenStore` in Redis, to be passed to clients as `token_store=`. Provisional, as that is.
+    A `TokenStore` in Redis; pass it to clients as `token_store=`. Provisional, like `TokenStore`.
 
-    The token lies under *key*, as plain text, until it ends, and a lock beside it. Whose credentials
-    are not the same takes another key. *redis* belongs to whoever made it, and is never closed here.
+    The token is stored under *key*, as plain text, until it expires, and a lock under `{key}:lock`. Use
+    another key for other credentials. *redis* is the caller's, and is never closed here.
 
-    Raises `ConfigurationError` for a client of Redis that is not asyncio's, and a key that is no text.
+    Raises `ConfigurationError` if *redis* is not an asyncio client of Redis, or *key* is not text.
     """
 
     def __init__(self, redis: Redis, *, key: str) -> None:
@@ -47,10 +47,10 @@ class RedisTokenStore:
 
     async def load(self) -> Token | None:
         """
-        Give the token that is kept, with the seconds it has left, or None.
+        Return the stored token, with the seconds it has left, or None.
         """
-        async with timeout(_PATIENCE):
-            left = await self._redis.pttl(self._key)  # first: of a token that is saved meanwhile, it is too little
+        async with timeout(_TIMEOUT):
+            left = await self._redis.pttl(self._key)  # first: never too long for a token saved in between
             found = _hidden(await self._redis.get(self._key))
         if found is None or left <= 0:
             return None
@@ -58,28 +58,28 @@ class RedisTokenStore:
 
     async def save(self, token: Token) -> None:
         """
-        Keep *token* for as long as it lives.
+        Store *token* until it expires.
         """
-        async with timeout(_PATIENCE):
+        async with timeout(_TIMEOUT):
             await self._redis.set(self._key, token.access_token, px=max(1, int(token.expires_in * 1000)))
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncGenerator[None, None]:
         """
-        Let one in at a time, of all processes; but a holder who takes longer than 5 s has lost it.
+        Hold the lock that all processes share. It expires after 5 s, even if it is still held.
         """
-        lock = self._redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE, sleep=uniform(*_LOOK_AGAIN))  # noqa: S311
-        async with timeout(_PATIENCE):
+        lock = self._redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE, sleep=uniform(*_RETRY_LOCK))  # noqa: S311
+        async with timeout(_TIMEOUT):
             await lock.acquire()
         try:
             yield
         finally:
-            async with timeout(_PATIENCE):
+            async with timeout(_TIMEOUT):
                 await lock.release()
 
 
-def _hidden(found: bytes | str | None) -> Secret | None:
-    return hide(str(found, "ascii", "replace") if isinstance(found, bytes) else found)
+def _hidden(value: bytes | str | None) -> Secret | None:
+    return hide(str(value, "ascii", "replace") if isinstance(value, bytes) else value)
 
 
 def _asynchronous(redis: object) -> Redis:

@@ -1,4 +1,4 @@
-"""Another transport than the usual one: aiohttp's, which takes less of the event loop's time."""
+"""A transport on aiohttp, which takes less of the event loop's time than the client's own."""
 
 import asyncio
 import selectors
@@ -29,17 +29,17 @@ except ModuleNotFoundError as error:
 
 __all__ = ["aiohttp_transport"]
 
-_LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
-_LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
-_FACTORY = "_factory"  # where a connector of aiohttp has what it makes the protocols of its connections with
+_LARGEST_HEADER = 100 * 1024  # bytes, as in the client's own transport
+_CHECK = 0.25  # seconds of waiting for more of a body, until its connection is checked
+_FACTORY = "_factory"  # the attribute of aiohttp's connector that makes the protocol of a connection
 _Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class DisconnectedError(aiohttp.ClientConnectionError):
     """
-    The server closed the connection; *stale* if it had been idle, and closed before a byte of an answer.
+    The server closed the connection. *stale*: it had been idle, and closed before a byte of the response.
 
-    aiohttp takes it for none of the errors over which it sends a request again by itself.
+    It is none of the errors after which aiohttp itself sends a request again.
     """
 
     def __init__(self, *, stale: bool) -> None:
@@ -47,7 +47,7 @@ class DisconnectedError(aiohttp.ClientConnectionError):
         self.stale = stale
 
 
-# The first row that fits is taken.
+# The first row that matches is taken.
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
@@ -64,11 +64,11 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 
 def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBaseTransport:
     """
-    Make a transport on aiohttp, to be passed to a client as `transport=`.
+    Return a transport on aiohttp; pass it to a client as `transport=`.
 
-    Proxies are the environment's, and so are certificates where *verify* is None; both are read now.
-    It may serve many clients, in any number of loops and threads. What it has in a loop is closed as
-    that loop ends, or before, with `aclose()` or `async with`.
+    Proxies come from the environment, and so do certificates if *verify* is None; both are read now.
+    The transport may serve many clients, in any number of event loops and threads. Its connections in
+    a loop are closed when that loop ends, or before, with `aclose()` or `async with`.
 
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
@@ -76,14 +76,12 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
         _arguments.instance("verify", verify, ssl.SSLContext)
     choose = environment_proxies()
     for scheme in ("https", "http"):
-        _address(choose(f"{scheme}://"))  # no host, so that none is excepted, unless all are
+        _address(choose(f"{scheme}://"))  # without a host, so that only `no_proxy=*` excepts it
     return _AiohttpTransport(verify or tls_context(), choose)
 
 
 def _address(proxy: httpx.Proxy | None) -> URL | None:
-    """
-    Return the URL of *proxy*, as aiohttp takes it.
-    """
+    """Return the URL of *proxy* for aiohttp. Raises `ConfigurationError` if it is no HTTP proxy."""
     if proxy is None:
         return None
     if proxy.url.scheme not in ("http", "https"):
@@ -94,9 +92,7 @@ def _address(proxy: httpx.Proxy | None) -> URL | None:
 
 
 def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
-    """
-    Return the header that tells *proxy* who asks (RFC 7617), in UTF-8, if it is to be told.
-    """
+    """Return the header with the credentials for *proxy* (RFC 7617) in UTF-8, if it has any."""
     if proxy is None or proxy.raw_auth is None:
         return []
     return [("Proxy-Authorization", f"Basic {b64encode(b':'.join(proxy.raw_auth)).decode('ascii')}")]
@@ -106,20 +102,18 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
     def __init__(self, context: ssl.SSLContext, choose_proxy: Callable[[str], httpx.Proxy | None]) -> None:
         self._context = _Context.of(context)
         self._choose_proxy = choose_proxy
-        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}  # each touch is one step: threads share it
-        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}  # whose repr hides the password
+        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}  # shared by threads, so each access is atomic
+        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}  # a proxy's repr hides its password
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """
-        Send *request*, and give the answer with its body still to be read.
-        """
+        """Send *request*, and return the response, with its body still to be read."""
         timeout = request.extensions.get("timeout", {})
         body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
         proxy = self._proxy(request.url)
-        in_tunnel = request.url.scheme == "https"  # the proxy is told by itself then, and never sees the request
+        in_tunnel = request.url.scheme == "https"  # the proxy gets its credentials with CONNECT, and sees no request
         name = "" if proxy is None else proxy.url.netloc.decode("ascii")
         if not in_tunnel:
-            request.extensions = {**request.extensions, "proxy": name}  # which may answer by itself
+            request.extensions = {**request.extensions, "proxy": name}  # the proxy may respond itself
         with _as_httpx(name):
             response = await (await self._session()).request(
                 request.method,
@@ -137,9 +131,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
     async def aclose(self) -> None:
-        """
-        Close the connections of this loop.
-        """
+        """Close the connections of this loop."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.aclose()
@@ -163,9 +155,9 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
 
 class _Session:
     """
-    A session of aiohttp that ends with its loop, if it is not closed before.
+    A session of aiohttp that is closed when its event loop ends, if not before.
 
-    A loop closes the asynchronous generators that were begun in it as it ends; one of them closes the session.
+    A loop that ends closes the asynchronous generators begun in it; one of them closes the session.
     """
 
     def __init__(self, client: aiohttp.ClientSession, ending: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
@@ -174,16 +166,12 @@ class _Session:
 
     @classmethod
     async def begin(cls, context: ssl.SSLContext) -> "_Session":
-        """
-        Make one in the running loop, without giving way to anything else there.
-        """
+        """Return a session in the running loop, without letting any other task run."""
         ending = _session(context)
         return cls(await anext(ending), ending)
 
     async def aclose(self) -> None:
-        """
-        Close it now.
-        """
+        """Close the session now."""
         await self._ending.aclose()
 
 
@@ -202,10 +190,8 @@ async def _session(context: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSess
 
 
 def _connector(context: ssl.SSLContext) -> aiohttp.TCPConnector:
-    """
-    Make a connector with connections of ours; where aiohttp cannot be given them, it uses none of its own twice.
-    """
-    make = partial(aiohttp.TCPConnector, ssl=context, limit=0)  # the client's gate is the limit
+    """Return a connector of `_Connection`s; if aiohttp does not take them, one that uses no connection twice."""
+    make = partial(aiohttp.TCPConnector, ssl=context, limit=0)  # the client limits its requests itself
     connector = make(keepalive_timeout=KEPT_ALIVE)
     usual = getattr(connector, _FACTORY, None)
     if not isinstance(usual, partial) or usual.func is not ResponseHandler:
@@ -216,25 +202,23 @@ def _connector(context: ssl.SSLContext) -> aiohttp.TCPConnector:
 
 class _Connection(ResponseHandler):
     """
-    A connection as aiohttp has it, that is not used again once the server has said more than it was asked for.
+    aiohttp's connection, which is not used again once the server has sent more than the response.
 
-    Of what arrives while an answer is awaited, the last byte is read by itself: if the answer is complete
-    without it, there is more. aiohttp does not look, and what comes later it takes for the next answer.
+    aiohttp does not check for surplus bytes, and takes them for the next response. So the last byte of what arrives
+    while a response is awaited is passed on by itself: if the response is complete without it, there is surplus.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.__requests = 0
-        self.__silent = True  # since the last of them
-        self.__put_aside = False  # some of what has arrived, perhaps
+        self.__silent = True  # nothing has arrived since the last request
+        self.__put_aside = False  # aiohttp may have put aside some of what has arrived
         self.__retired = False
         self.__poll: selectors.BaseSelector | None = None
-        self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its answer, None until that begins
+        self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its response, None until that begins
 
     def set_response_params(self, **params: Any) -> None:
-        """
-        Begin to wait for an answer: a request is about to be sent.
-        """
+        """Begin to wait for a response: a request is about to be sent."""
         self.__requests += 1
         self.__silent = True
         self.__body = None
@@ -242,71 +226,57 @@ class _Connection(ResponseHandler):
 
     @property
     def should_close(self) -> bool:
-        """
-        Whether it is to be closed, rather than kept, when the answer has been read.
-        """
+        """Whether to close the connection, rather than keep it, when the response has been read."""
         return self.__retired or super().should_close
 
     def is_connected(self) -> bool:
-        """
-        Return whether another request may be sent, when none is under way: the socket is open, and silent.
-        """
-        return super().is_connected() and not self.__hears()
+        """Return whether an idle connection can take a request: its socket is open, without unread bytes."""
+        return super().is_connected() and not self.__has_unread()
 
     def data_received(self, data: bytes) -> None:
-        """
-        Take what has arrived; nothing, where aiohttp goes on with what it has put aside.
-        """
+        """Parse *data* that has arrived, or b"" when aiohttp resumes with what it has put aside."""
         if data:
             self.__silent = False
-        if len(data) > 1 and self.__awaits():
+        if len(data) > 1 and self.__is_waiting():
             super().data_received(data[:-1])
-        if not self.__awaits():
+        if not self.__is_waiting():
             if data:
                 self.__retire()
         elif self.exception() is None:
             in_doubt, self.__put_aside = self.__put_aside, False
             super().data_received(data[-1:])
-            if in_doubt and not self.__awaits():
+            if in_doubt and not self.__is_waiting():
                 self.__retire()
 
     def pause_reading(self) -> None:
-        """
-        Read no more for now: what has arrived already is put aside, be it of the answer or not.
-        """
+        """Stop reading for now. What has arrived already is put aside, surplus or not."""
         self.__put_aside = True
         super().pause_reading()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """
-        Take the headers of an answer, and its body, which may be still to come.
-        """
+        """Record the body of the response that begins, which may still be arriving."""
         message, body = data
         if self.__body is None and not 100 <= message.code < 200:
             self.__body = body
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
-        """
-        Take note of what ends the waiting for an answer.
-        """
+        """Fail the wait for a response. A lost connection becomes a `DisconnectedError`."""
         if isinstance(exc, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
             lost = DisconnectedError(stale=self.__requests > 1 and self.__silent)
             lost.__cause__ = exc
             exc = lost
         super().set_exception(exc, *args, **kwargs)
 
-    def __hears(self) -> bool:
-        """
-        Return whether the socket holds what the loop has not looked at yet, its end if nothing else.
-        """
+    def __has_unread(self) -> bool:
+        """Return whether the socket has bytes, or its end, that the event loop has not read yet."""
         poll = self.__poll
         if poll is None:
             poll = self.__poll = _Poll()
             poll.register(cast(asyncio.Transport, self.transport).get_extra_info("socket"), selectors.EVENT_READ)
         return bool(poll.select(0))
 
-    def __awaits(self) -> bool:
+    def __is_waiting(self) -> bool:
         return self.__body is None or not self.__body.is_eof()
 
     def __retire(self) -> None:
@@ -316,17 +286,15 @@ class _Connection(ResponseHandler):
 
 
 def _is_context(value: object) -> bool:
-    """
-    Return whether *value* does what asyncio needs of a TLS context.
-    """
+    """Return whether *value* has what asyncio needs of a TLS context."""
     return not isinstance(value, type) and callable(getattr(value, "wrap_bio", None))
 
 
 class _Context:
     """
-    A TLS context that passes for an `ssl.SSLContext`, whatever class goes by that name when it is asked.
+    A TLS context that is an instance of whatever class `ssl.SSLContext` names at the moment.
 
-    One that was made before truststore replaced the class does not: aiohttp would then verify nothing.
+    A context made before truststore replaced that class is not, and aiohttp would then verify nothing.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -334,13 +302,11 @@ class _Context:
 
     @classmethod
     def of(cls, context: ssl.SSLContext) -> ssl.SSLContext:
-        """
-        Return *context* in such a one.
-        """
+        """Return *context*, wrapped."""
         return cast(ssl.SSLContext, cls(context))
 
     @property  # type: ignore[misc]
-    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is not to be set
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # read-only
         return ssl.SSLContext
 
     def __getattr__(self, name: str) -> Any:
@@ -358,12 +324,12 @@ class _Body(httpx.AsyncByteStream):
                 if chunk := content.read_nowait():
                     yield chunk
                     continue
-                look = asyncio.timeout(_LOOK)
+                check = asyncio.timeout(_CHECK)
                 try:
-                    async with look:
+                    async with check:
                         chunk = await content.readany()
                 except TimeoutError:
-                    if not look.expired():
+                    if not check.expired():
                         raise
                     if self._is_cut_off():
                         raise aiohttp.ClientPayloadError from None
@@ -378,9 +344,9 @@ class _Body(httpx.AsyncByteStream):
 
     def _is_cut_off(self) -> bool:
         """
-        Tell whether the connection has gone before the body was complete.
+        Return whether the connection was closed before the body was complete.
 
-        aiohttp 3.14 closes it over chunks that are wrong, and wakes nobody who waits for more.
+        aiohttp 3.14 closes it if the chunked coding is invalid, without waking a waiting reader.
         """
         connection = self._response.connection
         transport = None if connection is None else connection.transport
@@ -389,9 +355,7 @@ class _Body(httpx.AsyncByteStream):
 
 @contextmanager
 def _as_httpx(proxy: str = "") -> Generator[None, None, None]:
-    """
-    Raise what aiohttp raises as what httpx calls it.
-    """
+    """Raise aiohttp's errors as httpx's. *proxy* is the host of the proxy, if there is one."""
     try:
         yield
     except aiohttp.ClientHttpProxyError as error:

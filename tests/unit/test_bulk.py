@@ -394,7 +394,7 @@ class TestErrors:
         outcomes = sweep(calls, range(2), on_error="yield")
         first = asyncio.ensure_future(anext(outcomes))
         await clock.settle()
-        tasks = [task for task in others() if "made" in repr(task)]
+        tasks = [task for task in others() if "call_with" in repr(task)]
 
         tasks[0].cancel()
         await clock.settle()

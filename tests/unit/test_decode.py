@@ -868,7 +868,7 @@ class TestShape:
             wanted, called = python[one, said.get("format")]
             if said.get("const"):
                 called = "one of its values"
-            assert (set(kind.reads) - {type(None)}, kind.wanted) == (wanted, called)
+            assert (set(kind.reads) - {type(None)}, kind.expected) == (wanted, called)
             assert (type(None) in kind.reads) is ("null" in types or name not in required)
             assert (kind.items is not None) is (one == "array")
 
