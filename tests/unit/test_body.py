@@ -336,10 +336,10 @@ class Numbers(httpx.AsyncByteStream):
 
 async def test_nobody_waits_for_the_rest() -> None:
     """Once its caller has left, a body is read to its next piece only."""
-    left, numbers = asyncio.Event(), Numbers()
-    left.set()
+    abandoned, numbers = asyncio.Event(), Numbers()
+    abandoned.set()
 
-    body, flaw = await read_body(response(numbers), LIMIT, left=left)
+    body, flaw = await read_body(response(numbers), LIMIT, abandoned=abandoned)
 
     assert (body, flaw, numbers.given) == (b"", "nobody waited for its end", 1)
 

@@ -1,1 +1,1 @@
-"""One provider's wire: requests out, responses in."""
+"""One provider's HTTP: requests out, responses in."""

@@ -1,4 +1,4 @@
-"""The body of an answer: read to its end or to a bound, and decompressed on the way."""
+"""The body of a response: read to its end or to a limit, and decompressed on the way."""
 
 import asyncio
 import zlib
@@ -8,23 +8,26 @@ from io import BytesIO
 
 import httpx
 
-_PIECE = 64 * 1024  # bytes that go into zlib, or come out of it, at once
-_LONGEST_CODING = 40  # characters that are named
-_GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header and trailer of gzip
+_PIECE = 64 * 1024  # bytes that zlib takes or returns at once
+_LONGEST_CODING = 40  # characters of a content coding that an error names
+_GZIP = 16 + zlib.MAX_WBITS  # zlib's code for gzip's header and trailer
 
 
-async def read_body(response: httpx.Response, limit: int, *, left: asyncio.Event | None = None) -> tuple[bytes, str]:
+async def read_body(
+    response: httpx.Response, limit: int, *, abandoned: asyncio.Event | None = None
+) -> tuple[bytes, str]:
     """
-    Return the body, decompressed, and what is wrong with it; the connection is free afterwards.
+    Return the body, decompressed, and its flaw, or "" if it has none. The connection is free afterwards.
 
-    A damaged body is raised as whatever error it comes to; but where the status says no, what can be
-    read of it is enough. Once *left* is set, nobody wants more of it.
+    At most *limit* bytes are read, counted after decompression. Reading also ends once *abandoned* is
+    set. A damaged body raises whatever error reading it does; in an error response, it is a flaw, and
+    what could be read is returned.
     """
     if not isinstance(response.stream, httpx.AsyncByteStream):
         raise TypeError
     body = BytesIO()  # joining parts would take twice the memory
     try:
-        flaw = await _read(response, response.stream, body, limit, left)
+        flaw = await _read(response, response.stream, body, limit, abandoned)
     except Exception:
         if response.status_code < 400:
             raise
@@ -35,15 +38,13 @@ async def read_body(response: httpx.Response, limit: int, *, left: asyncio.Event
 
 
 async def _read(
-    response: httpx.Response, stream: httpx.AsyncByteStream, body: BytesIO, limit: int, left: asyncio.Event | None
+    response: httpx.Response, stream: httpx.AsyncByteStream, body: BytesIO, limit: int, abandoned: asyncio.Event | None
 ) -> str:
-    """
-    Write what *stream* holds, decompressed, into *body*, and return what is wrong with it.
-    """
+    """Write *stream*, decompressed, into *body*, and return its flaw, or "" if it has none."""
     codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
     coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
     if coding not in _DECODERS:
-        # Whole or not at all: a part of it may be a part of a secret, which nobody recognizes.
+        # Whole or not at all: it may repeat a secret, and a part of a secret is not recognized.
         name = repr(coding) if len(coding) <= _LONGEST_CODING else f"of {len(coding):,} characters"
         return f"its content coding {name} is not one that was asked for"
     decoder = _DECODERS[coding]()
@@ -52,11 +53,11 @@ async def _read(
     async with _closing(aiter(stream)) as chunks:
         async for chunk in chunks:
             read += len(chunk)
-            if left is not None and left.is_set():
+            if abandoned is not None and abandoned.is_set():
                 return "nobody waited for its end"
-            if read > limit:  # members of gzip without content, one after another, come to nothing
+            if read > limit:  # empty members of gzip add up to no output, however many
                 return too_long
-            for start in range(0, len(chunk), _PIECE):  # zlib copies what is left for each member
+            for start in range(0, len(chunk), _PIECE):  # zlib copies the unread rest for each member
                 for part in decoder.feed(chunk[start : start + _PIECE]):
                     if body.tell() + len(part) > limit:
                         return too_long
@@ -83,9 +84,7 @@ class _Identity:
 
 
 class _Gzip:
-    """
-    Undo gzip (RFC 1952), of one member or several, in pieces of bounded size.
-    """
+    """A decoder of gzip (RFC 1952), one member or several, in pieces of bounded size."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)

@@ -1,4 +1,4 @@
-"""The connections of one client in one event loop: taken for one request, given back, thrown away."""
+"""The connections of one client in one event loop: taken for one request, then kept or closed."""
 
 import asyncio
 from collections import deque
@@ -13,58 +13,56 @@ from .exchange import Response, exchange
 from .failures import Failure
 from .network import Backend
 
-KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; the usual gateways keep it for 60 or more
-_LEAVING = 5.0  # seconds that closing waits for exchanges on a transport that is not ours
-_CLOSING_TURNS = 3  # turns of the event loop until the socket below a TLS connection is closed
+KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; common gateways keep theirs for 60 or more
+_CLOSING_TIMEOUT = 5.0  # seconds that closing waits for exchanges on a transport that was passed in
+_CLOSING_TURNS = 3  # turns of the event loop that closing the socket below a TLS connection takes
 
 
 class Connection(Protocol):
     """
-    A transport for one request at a time, which is kept while it is good for another.
+    A connection for one request at a time, kept while it can be used for another.
     """
 
     transport: httpx.AsyncBaseTransport
 
     def rest(self) -> bool:
         """
-        Begin to be idle; False if another request cannot go out on it.
+        Become idle; return False if it cannot be used for another request.
         """
         ...
 
     def take(self) -> bool:
         """
-        Be taken for the next request; False if it was closed meanwhile, or something came that nobody asked for.
+        Prepare for the next request; return False if it was closed meanwhile, or unrequested bytes arrived.
         """
         ...
 
     def was_silent(self) -> bool:
         """
-        Whether nothing has come since it was taken: the server may have closed it before it saw the request.
+        Return whether nothing has arrived since `take`: the server may have closed it before it saw the request.
         """
         ...
 
     def close(self) -> None:
         """
-        Close it, without waiting.
+        Close the connection, without waiting.
         """
         ...
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """
-    httpx's transport with a single connection in the place of its pool: what patches httpx's sees this one too.
-    """
+    """httpx's transport on one connection instead of a pool. What patches httpx's transport patches this one too."""
 
     def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
-        self._pool = connection  # type: ignore[assignment]  # which is all that the transport asks of it
+        self._pool = connection  # type: ignore[assignment]  # it has the one method that the transport calls
 
 
 class HTTPConnection:
     """
-    A connection of httpcore's that is in no pool.
+    A connection of httpcore's outside of any pool.
 
     httpcore's pools lose a place for good when a request is cancelled at the wrong moment (issues 658,
-    830 and 1093), and give what a server sent too much of as the answer to the next request. *connect*
+    830 and 1093), and return surplus bytes from a server as the response to the next request. *connect*
     makes a connection that takes its sockets from a backend.
     """
 
@@ -76,14 +74,14 @@ class HTTPConnection:
 
     def rest(self) -> bool:
         """
-        Begin to be idle; False if more has come than one answer, or it is closed.
+        Become idle; return False if more than one response has arrived, or it is closed.
         """
         stream = self._backend.stream
         return self._connection.is_idle() and not has_more(self._connection) and stream is not None and stream.rest()
 
     def take(self) -> bool:
         """
-        Be taken for the next request; False if it was closed meanwhile, or something came that nobody asked for.
+        Prepare for the next request; return False if it was closed meanwhile, or unrequested bytes arrived.
         """
         stream = self._backend.stream
         self._received = 0 if stream is None else stream.received
@@ -91,14 +89,14 @@ class HTTPConnection:
 
     def was_silent(self) -> bool:
         """
-        Whether nothing has come since it was taken.
+        Return whether nothing has arrived since `take`.
         """
         stream = self._backend.stream
         return stream is not None and stream.received == self._received
 
     def close(self) -> None:
         """
-        Close it in the next turns of the event loop.
+        Close the connection in the next turns of the event loop.
         """
         if self._backend.stream is not None:
             self._backend.stream.close()
@@ -109,10 +107,10 @@ Connect = Callable[[httpcore.AsyncNetworkBackend], httpcore.AsyncConnectionInter
 
 def has_more(connection: object) -> bool:
     """
-    Return whether *connection*, which is idle, has bytes that came after the last answer.
+    Return whether *connection*, which is idle, has bytes that arrived after the last response.
 
-    httpcore publishes no way to tell, so this looks at private attributes; where they are not as they
-    are in httpcore 1.0, the answer is yes.
+    httpcore has no public way to find out, so this reads private attributes. It returns True if they
+    are not as in httpcore 1.0.
     """
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
@@ -121,7 +119,7 @@ def has_more(connection: object) -> bool:
 
 class Connections:
     """
-    One connection for each request that is on the wire at once; the one used last is used next.
+    The connections of one event loop: one for each request in flight. The one used last is used next.
     """
 
     def __init__(self, connect: Callable[[], Connection], clock: Callable[[], float]) -> None:
@@ -130,24 +128,24 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._expiry: asyncio.TimerHandle | None = None
         self.in_use: set[Connection] = set()
-        self.idle: deque[tuple[Connection, float]] = deque()  # and since when, on the loop's clock
+        self.idle: deque[tuple[Connection, float]] = deque()  # idle since when, on the loop's clock
 
     async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
-        Send *request* and return what came of it; *done* is called when its place is free again.
+        Send *request* and return the response or failure; *done* is called when the connection is free.
 
         At most *limit* bytes of body are read, counted after decompression.
         """
         reused = self._take()
         connection = reused or self._connect()
         self.in_use.add(connection)
-        good = False
+        is_reusable = False
         try:
             outcome = await exchange(connection.transport, request, limit=limit, sent_at=self._clock())
-            good = isinstance(outcome, Response)
+            is_reusable = isinstance(outcome, Response)
         finally:
             self.in_use.discard(connection)
-            self._give_back(connection, good=good)
+            self._give_back(connection, is_reusable=is_reusable)
             done()
         if isinstance(outcome, Failure) and outcome.disconnected and reused is not None and reused.was_silent():
             return attrs.evolve(outcome, stale=True)
@@ -155,7 +153,7 @@ class Connections:
 
     async def aclose(self) -> None:
         """
-        Close all connections, with what is under way on them.
+        Close all connections, including those in use.
         """
         if self._expiry is not None:
             self._expiry.cancel()
@@ -173,8 +171,8 @@ class Connections:
             connection.close()
         return None
 
-    def _give_back(self, connection: Connection, *, good: bool) -> None:
-        if not (good and connection.rest()):
+    def _give_back(self, connection: Connection, *, is_reusable: bool) -> None:
+        if not (is_reusable and connection.rest()):
             connection.close()
             return
         self.idle.append((connection, self._loop.time()))
@@ -182,59 +180,58 @@ class Connections:
             self._expiry = self._loop.call_later(KEPT_ALIVE, self._expire)
 
     def _expire(self) -> None:
-        """
-        Close what has been idle for too long, and come back for the next.
-        """
+        """Close the connections that have been idle for 30 s, and schedule the next look."""
         now = self._loop.time()
         while self.idle and self.idle[0][1] + KEPT_ALIVE <= now:
             self.idle.popleft()[0].close()
-        left = self.idle[0][1] + KEPT_ALIVE - now if self.idle else None
-        self._expiry = None if left is None else self._loop.call_later(left, self._expire)
+        delay = self.idle[0][1] + KEPT_ALIVE - now if self.idle else None
+        self._expiry = None if delay is None else self._loop.call_later(delay, self._expire)
 
 
 class Shared:
     """
-    A transport that the user of the SDK passed in: it serves all requests at once, and is never closed.
+    A transport that the user of the SDK passed in. It serves all requests, and is never closed here.
 
-    httpx's own has a pool of httpcore's below it, which must not be cancelled: an exchange on it is a
-    task that ends by its timeouts, or once nobody wants the next piece of its body.
+    httpx's own transport has one of httpcore's pools, in which a request must not be cancelled. So an
+    exchange on it is a task that ends by its timeouts, or at the next piece of its body once its caller
+    was cancelled.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, clock: Callable[[], float]) -> None:
         self._transport = transport
         self._clock = clock
-        self._under_way: dict[asyncio.Task[Response | Failure], asyncio.Event] = {}  # set: nobody wants it any more
+        self._in_flight: dict[asyncio.Task[Response | Failure], asyncio.Event] = {}  # set once its caller was cancelled
 
     async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
-        Do as `Connections.exchange`.
+        Send *request* and return the response or failure, as `Connections.exchange` does.
         """
         if not isinstance(self._transport, httpx.AsyncHTTPTransport):
             try:
                 return await exchange(self._transport, request, limit=limit, sent_at=self._clock())
             finally:
                 done()
-        left = asyncio.Event()
+        abandoned = asyncio.Event()
 
         async def run() -> Response | Failure:
             try:
-                return await exchange(self._transport, request, limit=limit, sent_at=self._clock(), left=left)
+                return await exchange(self._transport, request, limit=limit, sent_at=self._clock(), abandoned=abandoned)
             finally:
                 done()
 
         task = asyncio.create_task(run())
-        self._under_way[task] = left
-        task.add_done_callback(self._under_way.pop)
+        self._in_flight[task] = abandoned
+        task.add_done_callback(self._in_flight.pop)
         try:
             return await asyncio.shield(task)
         finally:
-            left.set()
+            abandoned.set()
 
     async def aclose(self) -> None:
         """
-        Let the exchanges end, if need be after this.
+        Wait up to 5 s for the exchanges in flight to end; any left over end by themselves later.
         """
-        for left in self._under_way.values():
-            left.set()
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=_LEAVING)
+        for abandoned in self._in_flight.values():
+            abandoned.set()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=_CLOSING_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The connections that a client makes for itself: TLS and proxies as the environment says."""
+"""TLS and proxies of the environment, for the connections that a client makes itself."""
 
 import os
 import ssl
@@ -31,10 +31,11 @@ _UNUSABLE = (
 
 def connector(base_url: str) -> tuple[Connect, str]:
     """
-    Return what makes connections to *base_url*, and the host of the proxy that they go through, if any.
+    Return a maker of connections to *base_url*, and the host of the proxy they go through, or "".
 
     The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
-    `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi.
+    `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi. Raises `ConfigurationError`
+    for a proxy or certificates that cannot be used.
     """
     context = tls_context()
     chosen = environment_proxies()(base_url)
@@ -46,7 +47,7 @@ def connector(base_url: str) -> tuple[Connect, str]:
         return pool.create_connection(origin)
 
     try:
-        connect(Backend())  # and what httpcore puts off importing is there before the first call
+        connect(Backend())  # also runs httpcore's late imports before the first call
         usable = True
     except ImportError:
         usable = False
@@ -72,9 +73,9 @@ def _url(url: httpx.URL) -> httpcore.URL:
 
 def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
     """
-    Read the environment's proxies now, and give what chooses among them for a base URL.
+    Read the environment's proxies now, and return a function that chooses the one for a base URL, or None.
     """
-    proxies = {scheme: hide(address) for scheme, address in getproxies().items()}  # they may hold a password
+    proxies = {scheme: hide(address) for scheme, address in getproxies().items()}  # an address may hold a password
     excepted = {"no": proxies["no"].reveal()} if "no" in proxies else {}
     from_variables = bool(getproxies_environment())
 
@@ -88,7 +89,7 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
         proxy = None
         with suppress(ValueError, httpx.InvalidURL):
             scheme = "" if "://" in address.reveal() else "http://"
-            unquote(address.reveal(), errors="strict")  # a password goes out in UTF-8
+            unquote(address.reveal(), errors="strict")  # a password is sent in UTF-8
             proxy = httpx.Proxy(scheme + address.reveal().removeprefix("//"))
         if proxy is None or not host_of(proxy.url.netloc.decode("ascii")):
             raise ConfigurationError(
@@ -101,18 +102,16 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
 
 def tls_context() -> ssl.SSLContext:
     """
-    Give the TLS context for the certificates that the environment names, else for certifi's.
+    Return a TLS context with the certificates that the environment names, else with certifi's.
     """
     file, folder = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
     return _context(file, folder, _version(file), _version(folder))
 
 
 def _version(path: str) -> tuple[int, ...]:
-    """
-    Give what is another where *path* has been written to or replaced; nothing where it is not there.
-    """
+    """Return a value that changes when *path* is written to or replaced; () if it does not exist."""
     try:
-        found = os.stat(path)  # noqa: PTH116  # a Path of an empty text is the working directory
+        found = os.stat(path)  # noqa: PTH116  # `Path('')` would be the working directory
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_ino, found.st_size
@@ -120,9 +119,7 @@ def _version(path: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=8)
 def _context(cert_file: str, cert_dir: str, *_versions: tuple[int, ...]) -> ssl.SSLContext:
-    """
-    Make the TLS context, which is costly: clients with the same certificates share one.
-    """
+    """Return the TLS context of these certificates, which clients share: making one is slow."""
     reason = ""
     try:
         if cert_file or cert_dir:

@@ -1,4 +1,4 @@
-"""One request on one transport, read to the end of its answer or to a bound. It may be cancelled anywhere."""
+"""One request on one transport, and its response. It can be cancelled at any moment."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,16 +9,17 @@ import httpx
 from .body import read_body
 from .failures import Failure, failure_of
 
-_LARGEST_HEADERS = 100 * 1024  # bytes; httpcore bounds only what has not arrived whole
+_LARGEST_HEADERS = 100 * 1024  # bytes; httpcore limits only headers that arrive in parts
 
 
 @attrs.frozen(kw_only=True)
 class Response:
     """
-    An answer that arrived: *headers* by names in lower case, *body* decompressed.
+    A response that arrived: *headers* by lower-case name, *body* decompressed.
 
-    *flaw* says why the body cannot be used, or is empty. *sent_at* is the moment, on the client's
-    clock, at which the request went out. *proxy* names a proxy that may have answered by itself.
+    *flaw* is the reason why the body cannot be used, or empty. *sent_at* is the moment, on the
+    client's clock, at which the request was sent. *proxy* is the host of a proxy that may have
+    responded itself, or empty.
     """
 
     status_code: int
@@ -43,24 +44,25 @@ async def exchange(
     *,
     limit: int,
     sent_at: float,
-    left: asyncio.Event | None = None,
+    abandoned: asyncio.Event | None = None,
 ) -> Response | Failure:
     """
-    Return what came of *request* on *transport*; of a body, at most *limit* bytes after decompression.
+    Send *request* on *transport* and return the response, or the failure if no usable one arrived.
 
-    Once *left* is set, reading ends with the next piece of the body.
+    At most *limit* bytes of body are read, counted after decompression. Once *abandoned* is set,
+    reading ends with the next piece of the body.
     """
     try:
         response = await transport.handle_async_request(request)
         if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
             await response.aclose()
             return Failure(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
-        body, flaw = await read_body(response, limit, left=left)
+        body, flaw = await read_body(response, limit, abandoned=abandoned)
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
         return Failure(reason="the transport gave up", retryable=False)
-    except Exception as error:  # noqa: BLE001  # a transport may raise anything: no usable answer arrived
+    except Exception as error:  # noqa: BLE001  # a transport may raise anything
         return failure_of(error)
     return Response(
         status_code=response.status_code,

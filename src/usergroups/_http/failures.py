@@ -1,4 +1,4 @@
-"""What went wrong where no usable answer arrived, in our own words: other libraries' errors end here."""
+"""Failures: why no usable response arrived. The errors of other libraries become one of these."""
 
 import os
 import re
@@ -17,24 +17,24 @@ import httpx
 from usergroups.errors import status_line
 
 _PROXY_HINTS = {403: "it does not let this host through", 407: "check the proxy's user and password"}
-_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # of OpenSSL's codes, X509_V_ERR_...
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # OpenSSL's verify codes, X509_V_ERR_...
 
 _E = TypeVar("_E", bound=BaseException)
 
 
 class StaleError(httpx.ReadError):
     """
-    What a transport of ours says where a connection had been idle, and was closed before a byte of an answer.
+    Raised by the SDK's own transports: an idle connection was closed before a byte of the response arrived.
     """
 
 
 @attrs.frozen(kw_only=True)
 class Failure:
     """
-    The reason why no usable answer arrived.
+    The reason why no usable response arrived.
 
-    *disconnected* tells that the peer closed the connection; *stale* that it had been idle before,
-    so that the request was never looked at. *hint* is the way out, where there is one.
+    *disconnected*: the peer closed the connection. *stale*: it had been idle before, so that the peer
+    never saw the request. *hint* is a likely remedy, or empty.
     """
 
     reason: str
@@ -45,8 +45,8 @@ class Failure:
     stale: bool = False
 
 
-# The first row that fits is taken. Every public exception of httpx that a transport may raise falls
-# under one of them; a test walks through them all.
+# The first row that matches is taken. Every public exception of httpx that a transport may raise
+# matches one; a test checks them all.
 _TABLE: tuple[tuple[type[Exception], Failure], ...] = (
     (httpx.ConnectTimeout, Failure(reason="connecting took too long", timed_out=True)),
     (httpx.ReadTimeout, Failure(reason="the answer took too long", timed_out=True)),
@@ -71,11 +71,11 @@ _TABLE: tuple[tuple[type[Exception], Failure], ...] = (
 
 def failure_of(error: Exception) -> Failure:
     """
-    Say in our words what *error*, raised by a transport, means.
+    Return the failure that *error*, raised by a transport, means.
     """
     if isinstance(error, httpx.ProxyError) and (status := re.match(r"[1-9][0-9]{2}\b", str(error))):
-        return _proxy_answered(int(status[0]), getattr(error, "proxy", ""))
-    unknown = Failure(reason=f"the transport failed ({type(error).__name__}{_place(error)})", retryable=False)
+        return _refused_connect(int(status[0]), getattr(error, "proxy", ""))
+    unknown = Failure(reason=f"the transport failed ({type(error).__name__}{_where_raised(error)})", retryable=False)
     failure = next((failure for kind, failure in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         failure = Failure(reason="the server closed the connection", disconnected=True)
@@ -84,7 +84,7 @@ def failure_of(error: Exception) -> Failure:
 
 class ProxyAnswerError(httpx.ProxyError):
     """
-    Raised by a transport of ours where *proxy* itself answered a CONNECT, with *status*.
+    Raised by the SDK's own transports: *proxy* refused a CONNECT with *status*.
     """
 
     def __init__(self, status: int, proxy: str) -> None:
@@ -92,7 +92,7 @@ class ProxyAnswerError(httpx.ProxyError):
         self.proxy = proxy
 
 
-def _proxy_answered(status: int, proxy: str) -> Failure:
+def _refused_connect(status: int, proxy: str) -> Failure:
     name = f"the proxy {proxy}" if proxy else "the proxy"
     return Failure(
         reason=f"{name} answered CONNECT with {status_line(status)}",
@@ -101,41 +101,35 @@ def _proxy_answered(status: int, proxy: str) -> Failure:
     )
 
 
-def _place(error: Exception) -> str:
-    """
-    Say where *error* was raised: of a transport of one's own, nothing else of it may be shown.
-    """
+def _where_raised(error: Exception) -> str:
+    """Return where *error* was raised. No more of a custom transport's error may be shown: it may hold a secret."""
     frames = extract_tb(error.__traceback__)
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 
 
 def _with_cause(failure: Failure, error: BaseException) -> Failure:
-    """
-    Add what the operating system or the TLS library said, where they said anything.
-    """
+    """Return *failure* with the reason that the operating system or the TLS library gave, if any."""
     causes = list(_causes(error))
-    if certificate := _of(ssl.SSLCertVerificationError, causes):
-        reason = f"certificate verify failed: {_said('verify_message', certificate)}"
+    if certificate := _of_kind(ssl.SSLCertVerificationError, causes):
+        reason = f"certificate verify failed: {_first_value('verify_message', certificate)}"
         unknown = any(getattr(one, "verify_code", 0) in _UNKNOWN_ISSUER for one in certificate)
         hint = "SSL_CERT_FILE names certificates to trust" if unknown else ""
         return attrs.evolve(failure, reason=reason, retryable=False, hint=hint)
-    if not failure.timed_out and (tls := _of(ssl.SSLError, causes)):  # who waits does so below an SSLWantReadError
-        return attrs.evolve(failure, reason=f"TLS failed: {_said('reason', tls)}")
-    if name := _of(socket.gaierror, causes):
+    if not failure.timed_out and (tls := _of_kind(ssl.SSLError, causes)):  # a timeout's context: SSLWantReadError
+        return attrs.evolve(failure, reason=f"TLS failed: {_first_value('reason', tls)}")
+    if name := _of_kind(socket.gaierror, causes):
         return attrs.evolve(
-            failure, reason=f"the host name was not found: {_said('strerror', name)}", hint="check base_url"
+            failure, reason=f"the host name was not found: {_first_value('strerror', name)}", hint="check base_url"
         )
-    for cause in _of(OSError, causes):
+    for cause in _of_kind(OSError, causes):
         if not failure.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
             return attrs.evolve(failure, reason=f"{failure.reason}: {os.strerror(cause.errno)}")
     return failure
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """
-    Give *error* and what led to it; of a group, one for each address that was tried, the first.
-    """
-    seen: set[int] = set()  # for `raise error from error` can be said
+    """Yield *error* and its causes. Of a group, which has one error per address tried, follow the first."""
+    seen: set[int] = set()  # `raise error from error` makes a cycle
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         yield cause
@@ -146,13 +140,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             cause = cause.__cause__ or cause.__context__
 
 
-def _of(kind: type[_E], causes: Sequence[BaseException]) -> list[_E]:
+def _of_kind(kind: type[_E], causes: Sequence[BaseException]) -> list[_E]:
     return [cause for cause in causes if isinstance(cause, kind)]
 
 
-def _said(name: str, causes: Sequence[BaseException]) -> str:
-    """
-    Give the first *name* that one of *causes* has: only what Python itself raised is sure to have it.
-    """
-    said = (getattr(cause, name, None) for cause in causes)
-    return next((str(words) for words in said if words), "no reason given")
+def _first_value(name: str, causes: Sequence[BaseException]) -> str:
+    """Return the first attribute *name* in *causes*. Errors that Python itself did not raise may lack it."""
+    values = (getattr(cause, name, None) for cause in causes)
+    return next((str(value) for value in values if value), "no reason given")

@@ -1,9 +1,8 @@
 """
-The sockets below httpcore: asyncio's, read without a pause, so that nothing that arrives goes unseen.
+The network backend of httpcore: sockets that are always read, so that bytes between requests are seen.
 
-httpcore's own backend stops reading between two requests. What a server sends then, or sends too
-much of, lies unseen in the kernel, in asyncio or in a TLS buffer, until it is taken for the answer
-to the next request.
+httpcore's own backend stops reading between two requests. Surplus bytes from a server then stay in
+the kernel, in asyncio or in a TLS buffer, until they are taken for the response to the next request.
 """
 
 import asyncio
@@ -14,30 +13,30 @@ from typing import Any, cast
 
 import httpcore
 from aiohappyeyeballs import (
-    start_connection,  # pyright: ignore[reportUnknownVariableType]  # it says of an address that it is a tuple
+    start_connection,  # pyright: ignore[reportUnknownVariableType]  # its type of an address is a bare tuple
 )
 
-_MOST_UNREAD = 256 * 1024  # bytes that wait to be read before the sender has to wait
-_NEXT_ADDRESS = 0.25  # seconds until the next address of a host is tried beside the first (RFC 8305)
+_MOST_UNREAD = 256 * 1024  # bytes that may wait for the reader; beyond that, the socket is not read
+_NEXT_ADDRESS = 0.25  # seconds until the next address of a host is tried in parallel (RFC 8305)
 _Address = tuple[
     AddressFamily, SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-]  # as getaddrinfo gives it
+]  # as getaddrinfo returns it
 _EXTRA_INFO = {"client_addr": "sockname", "server_addr": "peername"}  # httpcore's names, and asyncio's
 
 
 class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     """
-    A TCP connection, with or without TLS. Closing it waits for nothing, so a caller may be cancelled anywhere.
+    A TCP connection, with or without TLS. Closing it never waits, so a caller may be cancelled anywhere.
     """
 
     def __init__(self) -> None:
-        self.received = 0  # bytes, but for those that came to an idle connection
+        self.received = 0  # bytes, without those that an idle connection received
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
-        self._is_full = False  # of what the peer has not taken yet
-        self._arrival: asyncio.Future[None] | None = None  # for who waits for something to read
-        self._room: asyncio.Future[None] | None = None  # for who waits to write
+        self._is_full = False  # too many bytes wait for the peer
+        self._readable: asyncio.Future[None] | None = None  # what `read` waits for
+        self._writable: asyncio.Future[None] | None = None  # what `write` waits for
         self._has_ended = False
         self._error: Exception | None = None
         self._is_idle = True
@@ -45,33 +44,33 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     @property
     def is_idle(self) -> bool:
         """
-        Whether it is open, no request is under way, and nothing has come that nobody asked for.
+        Whether the connection is open, without a request in flight, and no unrequested bytes have arrived.
         """
         return self._is_idle and not self._is_closing()
 
     def rest(self) -> bool:
         """
-        Begin to be idle until the next write, unless something was left over; return whether it is.
+        Become idle until the next write, unless unread bytes are left; return whether it is idle.
 
-        Whatever arrives meanwhile closes the connection.
+        Bytes that arrive while it is idle close the connection.
         """
         self._is_idle = not (self._unread or self._has_ended)
         return self.is_idle
 
     def close(self) -> None:
         """
-        Close the socket, in the next turn of the event loop.
+        Close the socket in the next turn of the event loop.
         """
         if self._transport is not None:
             self._transport.abort()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """
-        Return what has arrived, waiting for it if need be; nothing at the end.
+        Return up to *max_bytes* that have arrived, waiting for the first if need be; b"" at the end.
         """
         if not self._unread and not self._has_ended:
-            self._arrival = self._loop.create_future()
-            await self._wait(self._arrival, timeout, httpcore.ReadTimeout)
+            self._readable = self._loop.create_future()
+            await self._wait(self._readable, timeout, httpcore.ReadTimeout)
         data = bytes(self._unread[:max_bytes])
         del self._unread[:max_bytes]
         if self._transport is not None and not self._unread and not self._transport.is_reading():
@@ -82,21 +81,21 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """
-        Send *buffer*, waiting only where the peer is slow to take it.
+        Send *buffer*, waiting only if the peer is slow to receive it.
         """
         if self._transport is None or self._is_closing():
             raise httpcore.WriteError from self._error
         self._is_idle = False
         self._transport.write(buffer)
         if self._is_full:
-            self._room = self._loop.create_future()
-            await self._wait(self._room, timeout, httpcore.WriteTimeout)
+            self._writable = self._loop.create_future()
+            await self._wait(self._writable, timeout, httpcore.WriteTimeout)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         """
-        Go on in TLS. What came before it in plain text is thrown away.
+        Start TLS. Unread bytes that arrived before it in plain text are discarded.
         """
         plain = self._transport
         if plain is None:
@@ -111,7 +110,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         except OSError as error:  # ssl.SSLError is one
             raise httpcore.ConnectError from error
         finally:
-            if self._transport is plain:  # no handshake, whyever
+            if self._transport is plain:  # the handshake failed, or was cancelled
                 plain.abort()
         return self
 
@@ -123,19 +122,19 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """
-        Return what asyncio knows of the connection.
+        Return asyncio's extra info *info* on the connection, by httpcore's name for it.
         """
         return None if self._transport is None else self._transport.get_extra_info(_EXTRA_INFO.get(info, info))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """
-        Begin: there is a TCP connection.
+        Keep *transport*, the TCP connection.
         """
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """
-        Keep *data* for the reader.
+        Keep *data* for `read`; close the connection if it is idle.
         """
         if self._is_idle:
             self.close()
@@ -144,37 +143,37 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._unread += data
         if len(self._unread) > _MOST_UNREAD and self._transport is not None:
             self._transport.pause_reading()
-        _resolve(self._arrival)
+        _resolve(self._readable)
 
     def eof_received(self) -> None:
         """
-        Note that no more will come.
+        Record that no more bytes will arrive.
         """
         self._has_ended = True
         if self._is_idle:
             self.close()
-        _resolve(self._arrival)
+        _resolve(self._readable)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """
-        Note that the socket is closed.
+        Record that the socket is closed.
         """
         self._has_ended, self._error, self._transport = True, exc, None
-        _resolve(self._arrival)
-        _resolve(self._room)
+        _resolve(self._readable)
+        _resolve(self._writable)
 
     def pause_writing(self) -> None:
         """
-        Note that the peer takes no more for now.
+        Record that too many bytes wait for the peer.
         """
         self._is_full = True
 
     def resume_writing(self) -> None:
         """
-        Note that the peer takes more.
+        Record that the peer has caught up.
         """
         self._is_full = False
-        _resolve(self._room)
+        _resolve(self._writable)
 
     def _is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
@@ -201,7 +200,7 @@ def _resolve(event: "asyncio.Future[None] | None", error: type[Exception] | None
 
 class Backend(httpcore.AsyncNetworkBackend):
     """
-    Makes the `Stream` of one connection of httpcore, and remembers it.
+    The network backend of one httpcore connection. It keeps the `Stream` that it makes.
     """
 
     def __init__(self) -> None:
@@ -212,11 +211,11 @@ class Backend(httpcore.AsyncNetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  # none is ever asked for
+        local_address: str | None = None,  # noqa: ARG002  # httpcore passes none here
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002  # as above
     ) -> httpcore.AsyncNetworkStream:
         """
-        Connect to the first address of *host* that answers.
+        Connect to the first address of *host* that accepts.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -235,5 +234,5 @@ class Backend(httpcore.AsyncNetworkBackend):
 async def _addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Sequence[_Address]:
     try:
         return getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_NUMERICHOST)
-    except gaierror:  # it is a name, for which the system may have to ask
+    except gaierror:  # a name: resolving it may block, so a thread does it
         return await loop.getaddrinfo(host, port, type=SOCK_STREAM)

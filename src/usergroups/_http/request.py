@@ -1,4 +1,4 @@
-"""A request: as the generated code describes it, and as a transport takes it."""
+"""A request: from the generated code's description to one for a transport."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from usergroups import _arguments
 from usergroups._secrets import Secret
 from usergroups._version import __version__
 
-_CONNECT = 5.0  # seconds for TCP, and as many for TLS
+_CONNECT = 5.0  # seconds for TCP, and as many again for TLS
 _READ_OR_WRITE = 30.0  # seconds for one read or write
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -21,7 +21,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 @attrs.frozen(kw_only=True)
 class Request:
     """
-    A request as a generated `_get_kwargs()` describes it: *path* is percent-encoded.
+    A request as a generated `_get_kwargs()` describes it. *path* and *query* are percent-encoded.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Request:
     @classmethod
     def of(cls, kwargs: Mapping[str, Any]) -> "Request":
         """
-        Take over what a generated `_get_kwargs()` gave: path, query, form and headers.
+        Return the request that *kwargs*, from a generated `_get_kwargs()`, describes: path, query, form and headers.
         """
         params = kwargs.get("params", {})
         return cls(
@@ -46,7 +46,7 @@ class Request:
 
     def to(self, base_url: str, usual: RawHeaders, secret: Mapping[str, Secret]) -> httpx.Request:
         """
-        Return it as a request to *base_url*, with the *usual* headers, its own, and the *secret* ones.
+        Return an httpx request to *base_url*, with the *usual* headers, its own, and the *secret* ones.
         """
         query = f"?{self.query}" if self.query else ""
         own = dict(self.headers)
@@ -60,7 +60,7 @@ class Request:
                 *((name.encode(), value.encode()) for name, value in own.items()),
                 *((name.encode(), value.reveal().encode()) for name, value in secret.items()),
             ],
-            stream=httpx.ByteStream(self.content),  # given as it is, so that httpx need not prepare it
+            stream=httpx.ByteStream(self.content),  # a stream, so that httpx adds no headers
         )
 
 
@@ -70,7 +70,7 @@ def _query_value(value: object) -> str:
 
 def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
     """
-    Give the headers that every request to *base_url* has; *user_agent*, if any, comes before the SDK's own.
+    Return the headers of every request to *base_url*. *user_agent*, if given, is put before the SDK's own.
     """
     ours = f"usergroups/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
     agent = ours if user_agent is None else f"{_arguments.header_value('user_agent', user_agent).reveal()} {ours}"
@@ -84,9 +84,9 @@ def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
 
 def timeouts(left: float) -> dict[str, float | None]:
     """
-    Return the timeouts of an attempt, in seconds, where the call has so many *left*.
+    Return the timeouts of an attempt, in seconds; *left* is the seconds that the call has left.
 
-    In the pool of a transport that the user passed in, a request waits its turn.
+    There is none for the pool of a transport that the user passed in: a request waits its turn there.
     """
     left = max(left, 0.001)
     connect, other = min(_CONNECT, left), min(_READ_OR_WRITE, left)
