@@ -1,1 +1,1 @@
-"""Who asks: keys, and access tokens with their life."""
+"""Authentication: API keys, and access tokens that are fetched, shared and replaced."""

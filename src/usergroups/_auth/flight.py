@@ -1,4 +1,4 @@
-"""One fetch of a token, and those who wait for it: they share what it comes to, success or failure."""
+"""One fetch of an access token, whose outcome all waiting callers share, token or error."""
 
 import asyncio
 import math
@@ -13,13 +13,13 @@ from usergroups.errors import UserGroupsError
 
 from .token import Token
 
-_WOKEN_AT_ONCE = 100  # waiters per turn of the event loop
+_WOKEN_AT_ONCE = 100  # waiters woken per turn of the event loop
 
 
 @attrs.frozen(kw_only=True)
 class Grant:
     """
-    A token to use; *fresh* if it was fetched for this very call.
+    An access token to use. *fresh*: it was fetched for this very call.
     """
 
     token: Token
@@ -29,9 +29,9 @@ class Grant:
 @attrs.frozen(kw_only=True)
 class NoToken:
     """
-    Why there is no token: an *error*, and whether it will last.
+    The reason why there is no access token: the *error* to raise.
 
-    *refused* tells that the credentials were refused; *asked* is the server's Retry-After in seconds.
+    *refused*: the credentials were refused. *asked* is the server's Retry-After in seconds, or None.
     """
 
     error: UserGroupsError
@@ -40,7 +40,7 @@ class NoToken:
 
     def for_a_caller(self) -> UserGroupsError:
         """
-        Give the error; thousands may have waited for it, and each raises one of its own.
+        Return a copy of the error: many callers may share it, and each raises its own.
         """
         return copy(self.error)
 
@@ -48,7 +48,7 @@ class NoToken:
 @attrs.frozen(kw_only=True)
 class Fetched:
     """
-    A token, and the moment on the client's clock at which it was asked for.
+    A fetched access token. *sent_at* is the moment, on the client's clock, of its request.
     """
 
     token: Token
@@ -57,10 +57,10 @@ class Fetched:
 
 class Fetch(Protocol):
     """
-    Ask the token endpoint: once if *background*, else as often as the retry policy allows.
+    A fetch of a token from the endpoint: one attempt if *background*, else as the retry policy allows.
 
-    *deadline* tells until when there is time, and moves as callers come. *on_asked* hears when the
-    endpoint asks to wait, and how long that will be.
+    *deadline* returns the moment until which there is time, and moves as callers join. *on_asked* is
+    called with the error and the seconds to wait when the endpoint asks to wait.
     """
 
     def __call__(
@@ -70,36 +70,36 @@ class Fetch(Protocol):
 
 class Flight:
     """
-    One fetch of a token, and those who wait for it, each with a future of its own.
+    One fetch of an access token, and the callers that wait for it, each with a future of its own.
 
-    It has *seconds* from *begins_at* on the *clock*, and then goes on for as long as somebody waits.
+    It has *seconds* from *begins_at* on the *clock*, and goes on after that while any caller waits.
     """
 
     def __init__(self, clock: Callable[[], float], *, begins_at: float, seconds: float, background: bool) -> None:
         self.background = background
         self.loop = asyncio.get_running_loop()
-        self.is_over = False  # without an outcome: nobody waits, and nobody may join
+        self.is_over = False  # ended without an outcome: no caller may join
         self._clock = clock
         self._ends_at = begins_at + seconds
         self._paused = 0.0
-        self._is_due = False
+        self._time_is_up = False
         self._scope = asyncio.timeout(None)
         self._outcome: Grant | NoToken | None = None
         self._waiters: dict[asyncio.Future[Grant | NoToken], float] = {}
 
     def deadline(self) -> float:
         """
-        Return the moment until which there is time, as things stand.
+        Return the moment until which there is time: the latest of its own and the waiting callers' deadlines.
         """
         return max(self._ends_at, max(self._waiters.values(), default=-math.inf))
 
     @asynccontextmanager
     async def in_time(self) -> AsyncGenerator[None, None]:
         """
-        Bound this block by the time there is; raise `TimeoutError` when that is over.
+        Run a block until the time is up and no caller waits; raise `TimeoutError` then.
         """
         async with self._scope:
-            self._timer = self.loop.call_later(self._ends_at - self._clock(), self._fall_due)
+            self._timer = self.loop.call_later(self._ends_at - self._clock(), self._on_time_up)
             try:
                 yield
             finally:
@@ -107,11 +107,11 @@ class Flight:
 
     async def wait(self, deadline: float) -> Grant | NoToken:
         """
-        Return what the fetch comes to; a caller who is cancelled takes it from nobody.
+        Wait for the outcome and return it. A caller that is cancelled does not affect the others.
 
-        It is the caller's to leave at *deadline*.
+        *deadline* extends the time of the fetch's retries; the caller itself must give up at it.
         """
-        if self._outcome is not None:  # it landed as it began: tasks may be eager
+        if self._outcome is not None:  # an eager task may have landed before its first caller waits
             return self._outcome
         waiter: asyncio.Future[Grant | NoToken] = self.loop.create_future()
         self._waiters[waiter] = deadline
@@ -119,18 +119,18 @@ class Flight:
             return await waiter
         finally:
             del self._waiters[waiter]
-            self._stop_if_in_vain()
+            self._stop_if_unwanted()
 
     def pause(self, seconds: float) -> None:
         """
-        Wait for so many *seconds*, which are no part of the time for the fetch.
+        Extend the time by *seconds*, which the endpoint asked to wait.
         """
         self._ends_at += seconds
         self._paused += seconds
 
     def turn_away(self, failure: NoToken, until: float) -> None:
         """
-        Let those go who cannot wait until *until*.
+        Wake the callers whose deadline is before *until*, with *failure*.
         """
         for waiter, deadline in self._waiters.items():
             if deadline < until and not waiter.done():
@@ -138,7 +138,7 @@ class Flight:
 
     def land(self, outcome: Grant | NoToken) -> None:
         """
-        End with *outcome*, and wake the waiters, some at a time, so that the loop can breathe between them.
+        End with *outcome*, and wake the callers, 100 per turn of the event loop.
         """
         self._outcome = outcome
         waiters = iter(list(self._waiters))
@@ -153,15 +153,15 @@ class Flight:
 
         wake()
 
-    def _fall_due(self) -> None:
+    def _on_time_up(self) -> None:
         if self._paused:
-            self._timer = self.loop.call_later(self._paused, self._fall_due)
+            self._timer = self.loop.call_later(self._paused, self._on_time_up)
             self._paused = 0.0
         else:
-            self._is_due = True
-            self._stop_if_in_vain()
+            self._time_is_up = True
+            self._stop_if_unwanted()
 
-    def _stop_if_in_vain(self) -> None:
-        if self._is_due and self._outcome is None and not self._waiters:
+    def _stop_if_unwanted(self) -> None:
+        if self._time_is_up and self._outcome is None and not self._waiters:
             self.is_over = True
             self._scope.reschedule(self.loop.time())

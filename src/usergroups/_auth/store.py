@@ -1,4 +1,4 @@
-"""A place where several clients keep one token, and the care that is taken with it."""
+"""A token store, which several clients share, and a wrapper that survives its failures."""
 
 from asyncio import timeout
 from collections.abc import AsyncGenerator, Callable
@@ -13,76 +13,73 @@ from .token import TOO_LONG, Token
 
 _log = getLogger("usergroups")
 
-_PATIENCE = 10.0  # seconds for a store to do one thing ...
-_SHARE = 0.25  # ... and at most this share of the time for a fetch: before it come two looks and the lock
+_TIMEOUT = 10.0  # seconds for one call to the store ...
+_SHARE = 0.25  # ... and at most this share of the time for a fetch, which two loads and the lock come before
 
 
 @runtime_checkable
 class TokenStore(Protocol):
     """
-    A place where several clients keep one token. Provisional until the SDK serves fleets.
+    A store in which several clients share one access token. Provisional until the SDK serves fleets.
 
-    A store that fails does not fail the call: the client says so in its log and asks for a token.
+    A store that fails does not fail the call: the client logs a warning and fetches a token.
     """
 
     async def load(self) -> Token | None:
         """
-        Give the token that is kept, with the seconds it has left, or None.
+        Return the stored token, with the seconds it has left, or None.
         """
         ...
 
     async def save(self, token: Token) -> None:
         """
-        Keep *token* for all who share the store.
+        Store *token* for all clients that share the store.
         """
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[None]:
         """
-        Let one in at a time among those who share the store: held while a token is fetched.
+        Return a lock that all clients of the store share: it is held while a token is fetched.
         """
         ...
 
 
 class CarefulStore:
     """
-    A `TokenStore`, or none, that never fails, and keeps nobody waiting for long.
+    A wrapper of a `TokenStore`, or of none: it logs failures, limits each call's time, and goes on without the store.
 
-    What goes wrong in it is logged, and then it is as if there were none: also a lock whose holder has died, or takes
-    long over a fetch. *timeout* is the seconds that a fetch has in all.
+    That includes a lock whose holder has died, or takes long over a fetch. *timeout* is the seconds for a whole fetch.
     """
 
     def __init__(self, store: TokenStore | None, timeout: float) -> None:
         self._store = store
-        self._patience = min(_PATIENCE, _SHARE * timeout)
+        self._timeout = min(_TIMEOUT, _SHARE * timeout)
 
     @asynccontextmanager
     async def turn(self, is_news: Callable[[Token], bool]) -> AsyncGenerator[Token | None, None]:
         """
-        Return the token that is kept, if it *is_news*. Otherwise hold the store's lock, if it can be had.
+        Yield the stored token if it *is_news*; otherwise yield None, and hold the store's lock if possible.
 
-        The store is looked into before the lock is waited for, and again after: another client may have saved.
+        The token is loaded before waiting for the lock, and again with the lock: another client may have saved one.
         """
         async with AsyncExitStack() as held:
             found = None
             if self._store is not None:
-                works, found = await self._look(self._store, is_news)
+                works, found = await self._load(self._store, is_news)
                 if found is None:
-                    async with self._care("lock"):
+                    async with self._guarded("lock"):
                         lock = self._store.exclusive()
                         await lock.__aenter__()
                         held.push_async_callback(self._unlock, lock)
                     if works:
-                        _, found = await self._look(self._store, is_news)
+                        _, found = await self._load(self._store, is_news)
             yield found
 
-    async def _look(self, store: TokenStore, is_news: Callable[[Token], bool]) -> tuple[bool, Token | None]:
-        """
-        Return whether *store* can be used, and the token that it keeps, if it *is_news*.
-        """
+    async def _load(self, store: TokenStore, is_news: Callable[[Token], bool]) -> tuple[bool, Token | None]:
+        """Return whether *store* works, and its token if that *is_news*."""
         token: object = None
         works = False
-        async with self._care("load"):
+        async with self._guarded("load"):
             token = await store.load()
             works = True
         if token is None:
@@ -94,28 +91,26 @@ class CarefulStore:
 
     async def save(self, token: Token) -> None:
         """
-        Keep *token*, if that can be done.
+        Store *token*, if possible.
         """
         if self._store is not None:
-            async with self._care("save"):
+            async with self._guarded("save"):
                 await self._store.save(token)
 
     async def _unlock(self, lock: AbstractAsyncContextManager[None]) -> None:
-        async with self._care("unlock"):
+        async with self._guarded("unlock"):
             await lock.__aexit__(None, None, None)
 
     @asynccontextmanager
-    async def _care(self, deed: str) -> AsyncGenerator[None, None]:
-        """
-        Let the store do *deed* while patience lasts, and log that it failed if it did.
-        """
+    async def _guarded(self, action: str) -> AsyncGenerator[None, None]:
+        """Run a block that does *action* with a timeout, and log its failure."""
         try:
-            async with timeout(self._patience):
+            async with timeout(self._timeout):
                 yield
-        except Exception as error:  # noqa: BLE001  # it is the user's code
+        except Exception as error:  # noqa: BLE001  # the store is the user's code
             too_long = isinstance(error, ConfigurationError) and error.message == TOO_LONG
-            reason = TOO_LONG if too_long else type(error).__name__  # other words may hold the token
-            _log.warning("the token store failed to %s (%s); going on without it", deed, reason)
+            reason = TOO_LONG if too_long else type(error).__name__  # another message may hold the token
+            _log.warning("the token store failed to %s (%s); going on without it", action, reason)
 
 
 def _is_good(token: object) -> TypeGuard[Token]:

@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials (RFC 6749, 4.4): what the token endpoint is asked, and what it may say."""
+"""Access tokens of OAuth 2.0 client credentials (RFC 6749, 4.4): the token, its headers, the endpoint's response."""
 
 import re
 from base64 import b64encode
@@ -11,20 +11,18 @@ from usergroups._models import MismatchError, is_object, parse_json
 from usergroups._secrets import Secret, hide
 from usergroups.errors import ConfigurationError
 
-_LONGEST_LIFE = 365.0 * 86_400.0  # seconds; nothing is taken for good
-_USUAL_LIFE = 600.0  # seconds, where the endpoint does not say (RFC 6749, 5.1 leaves it open)
-_LONGEST_TOKEN = 16 * 1024  # characters; a header that is longer is refused by most servers
+_LONGEST_LIFE = 365.0 * 86_400.0  # seconds; a longer life is cut to this
+_USUAL_LIFE = 600.0  # seconds, if the response has no `expires_in`, which is optional (RFC 6749, 5.1)
+_LONGEST_TOKEN = 16 * 1024  # characters; most servers refuse a longer header
 _TOO_LONG = "it is too long (above 16 KiB)"
 _NO_TEXT = "it is missing, or no text that a header can carry"
 _REFUSED = "access_token must be visible ASCII text: "
 TOO_LONG = _REFUSED + _TOO_LONG
-"""What is said of a `Token` that is too long."""
+"""The message of the error for a `Token` that is too long."""
 
 
 class _HiddenText(str):
-    """
-    Text that its repr does not show.
-    """
+    """Text whose repr hides it."""
 
     __slots__ = ()
 
@@ -35,11 +33,11 @@ class _HiddenText(str):
 @attrs.frozen(init=False)
 class Token:
     """
-    An access token, and the seconds it had left when it was made or loaded: none, if it has ended.
+    An access token, and the seconds it had left when it was made or loaded (0 or less: it has ended).
 
-    It cannot be pickled, for a pickle would show it: store its two fields on purpose instead.
+    It cannot be pickled, because a pickle would show it: store its two fields explicitly instead.
 
-    Raises `ConfigurationError` for a token that no header can carry, and seconds that are no number.
+    Raises `ConfigurationError` for a token that no header can carry, and for seconds that are not a number.
     """
 
     __match_args__ = ("access_token", "expires_in")
@@ -53,13 +51,13 @@ class Token:
         if flaw := token_flaw(hidden):
             raise ConfigurationError(_REFUSED + flaw)
         number("expires_in", expires_in)
-        object.__setattr__(self, "_access_token", hidden)  # as attrs does it where a class is frozen
+        object.__setattr__(self, "_access_token", hidden)  # the way attrs sets a field of a frozen class
         object.__setattr__(self, "expires_in", expires_in)
 
     @property
     def access_token(self) -> str:
         """
-        The token itself, which its repr does not show.
+        The token itself, as text whose repr hides it.
         """
         return _HiddenText(self._access_token.reveal())
 
@@ -75,7 +73,7 @@ class Token:
 
 def basic_credentials(user: Secret, password: Secret) -> Secret:
     """
-    Return what HTTP Basic makes of *user* and *password* (RFC 7617).
+    Return *user* and *password* encoded for HTTP Basic (RFC 7617).
     """
     return Secret(b64encode(f"{user.reveal()}:{password.reveal()}".encode()).decode())
 
@@ -96,7 +94,7 @@ def bearer_header(token: Token) -> Secret:
 
 def read_token(body: bytes) -> Token:
     """
-    Read the body of a 2xx of the token endpoint (RFC 6749, 5.1), or raise `MismatchError`.
+    Return the token in the body of a 2xx of the token endpoint (RFC 6749, 5.1). Raises `MismatchError`.
     """
     outcome, body = _read(body), b""
     if isinstance(outcome, Token):
@@ -105,13 +103,11 @@ def read_token(body: bytes) -> Token:
 
 
 def _read(body: bytes) -> Token | MismatchError:
-    """
-    Read *body*, and raise nothing: a traceback through here would show it.
-    """
+    """Return the token in *body*, or what is wrong. Raises nothing: a traceback through here would show the body."""
     try:
         document = parse_json(body)
     except MismatchError as caught:
-        return MismatchError(caught.json_path, caught.reason)  # without the frames that it has been through
+        return MismatchError(caught.json_path, caught.reason)  # a new one, without a traceback
     if not is_object(document):
         return MismatchError("$", "it is not a JSON object")
     token_type = document.get("token_type")
@@ -121,7 +117,7 @@ def _read(body: bytes) -> Token | MismatchError:
     flaw = token_flaw(hide(access_token))
     if flaw or not isinstance(access_token, str):
         return MismatchError("$.access_token", flaw)
-    life = _life(document.get("expires_in"))
+    life = _lifetime(document.get("expires_in"))
     if life is None:
         return MismatchError("$.expires_in", "it is not a positive number of seconds")
     return Token(access_token, life)
@@ -129,7 +125,7 @@ def _read(body: bytes) -> Token | MismatchError:
 
 def token_flaw(access_token: object) -> str:
     """
-    Say why *access_token*, hidden, cannot go into a header; nothing if it can: visible ASCII, at most 16 KiB.
+    Return why a header cannot carry *access_token*, a `Secret`, or "". It takes visible ASCII, at most 16 KiB.
     """
     if not isinstance(access_token, Secret):
         return _NO_TEXT
@@ -138,10 +134,8 @@ def token_flaw(access_token: object) -> str:
     return "" if re.fullmatch(r"[\x21-\x7e]+", access_token.reveal()) else _NO_TEXT
 
 
-def _life(value: object) -> float | None:
-    """
-    Read `expires_in`: a number, or the digits of one; absent and null mean the usual life.
-    """
+def _lifetime(value: object) -> float | None:
+    """Return `expires_in`, a number or its digits, in seconds; 600 if absent or null; None if invalid."""
     if value is None:
         return _USUAL_LIFE
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?", value):
