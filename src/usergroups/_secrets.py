@@ -9,8 +9,7 @@ from itertools import accumulate
 from string import ascii_lowercase, ascii_uppercase
 from typing import NoReturn, overload
 
-_SHORTEST = 8  # characters; hiding anything shorter would hide ordinary words
-_HEAD = 16  # characters of a secret's beginning that are no accident, wherever they stand
+_SHORTEST = 8  # characters, of a secret or of its beginning; hiding anything shorter would hide ordinary words
 _LEVELS = 4  # as it came, and undone three times: JSON within JSON within a page
 _KEPT = 5  # access tokens that are remembered, the last ones
 _HIDDEN = "***"
@@ -213,7 +212,7 @@ def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
     half = _HALF_SPELT.search(text, max(0, len(text) - 64))
     ends = [len(text)] if half is None else [len(text), half.start()]
     for word in words:
-        head = word[:_HEAD]
+        head = word[:_SHORTEST]
         start = text.find(head)
         while start >= 0:
             end = start + _common(text, start, word)
@@ -231,7 +230,7 @@ def _common(text: str, start: int, word: str) -> int:
     """
     Return for how many characters *text* goes on like *word* from *start* on, where its head stands.
     """
-    same, step = min(len(word), _HEAD), 1
+    same, step = min(len(word), _SHORTEST), 1
     while step:
         if same + step <= len(word) and text.startswith(word[same : same + step], start + same):
             same, step = same + step, step * 2

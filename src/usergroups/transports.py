@@ -15,6 +15,7 @@ from . import _arguments
 from ._http.connections import KEPT_ALIVE
 from ._http.environment import environment_proxies, tls_context
 from ._http.failures import ProxyAnswerError, StaleError
+from ._http.network import Poll
 from .errors import ConfigurationError
 
 try:
@@ -32,7 +33,6 @@ __all__ = ["aiohttp_transport"]
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the usual transport
 _LOOK = 0.25  # seconds of waiting for more of a body, between two looks at its connection
 _FACTORY = "_factory"  # where a connector of aiohttp has what it makes the protocols of its connections with
-_Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class DisconnectedError(aiohttp.ClientConnectionError):
@@ -302,7 +302,7 @@ class _Connection(ResponseHandler):
         """
         poll = self.__poll
         if poll is None:
-            poll = self.__poll = _Poll()
+            poll = self.__poll = Poll()
             poll.register(cast(asyncio.Transport, self.transport).get_extra_info("socket"), selectors.EVENT_READ)
         return bool(poll.select(0))
 

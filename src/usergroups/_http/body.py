@@ -17,7 +17,7 @@ async def read_body(response: httpx.Response, limit: int, *, left: asyncio.Event
     """
     Return the body, decompressed, and what is wrong with it; the connection is free afterwards.
 
-    A damaged body is raised as whatever error it comes to; but where the status says no, what can be
+    A damaged body is raised as whatever error it comes to; but where the status is no 2xx, what can be
     read of it is enough. Once *left* is set, nobody wants more of it.
     """
     if not isinstance(response.stream, httpx.AsyncByteStream):
@@ -26,7 +26,7 @@ async def read_body(response: httpx.Response, limit: int, *, left: asyncio.Event
     try:
         flaw = await _read(response, response.stream, body, limit, left)
     except Exception:
-        if response.status_code < 400:
+        if 200 <= response.status_code <= 299:
             raise
         flaw = "it is damaged"
     finally:

@@ -36,6 +36,7 @@ _ERRORS: Mapping[int, type[APIStatusError]] = {
 }
 _MOST_READ = 256 * 1024  # bytes of a body in which the provider's words are looked for
 _LONGEST_BODY = 4096  # characters of a body that an error keeps
+_LONGEST_HEADERS = 32 * 1024  # characters of headers that an error keeps; usual servers send no more than 8 KiB
 _LONGEST_MESSAGE = 1000  # characters of a provider's words that an error keeps
 _TITLE, _TITLE_ENDS = re.compile(r"<title[\s>]", re.IGNORECASE), re.compile("</title", re.IGNORECASE)
 _LONGEST_TITLE = 64 * 1024  # characters, entities and all
@@ -132,7 +133,8 @@ def path_of(request: httpx.Request) -> str:
 
 
 def _text(answer: Response) -> str:
-    return answer.body[:_MOST_READ].decode("utf-8-sig", "replace")
+    body = answer.body[:_MOST_READ]
+    return body.decode(json.detect_encoding(body), "replace")
 
 
 def _request_id(answer: Response, redactor: Redactor) -> str | None:
@@ -143,9 +145,14 @@ def _request_id(answer: Response, redactor: Redactor) -> str | None:
 
 def _headers(answer: Response, redactor: Redactor) -> dict[str, str]:
     """
-    Return the headers of *answer* without secrets, be it in a name or in a value.
+    Return the headers of *answer* without secrets, be it in a name or in a value, up to a bound.
     """
-    told = [(name, value) for name, value in answer.headers.items() if name != "set-cookie"]
+    told: list[tuple[str, str]] = []
+    left = _LONGEST_HEADERS
+    for name, value in answer.headers.items():
+        left -= len(name) + len(value)
+        if name != "set-cookie" and left >= 0:
+            told.append((name, value))
     lines = "\n".join(text.replace("\n", " ") for header in told for text in header)  # for they may be thousands
     cleaned = iter(redactor.clean(lines).split("\n") if told else ())
     return dict(zip(cleaned, cleaned, strict=True))

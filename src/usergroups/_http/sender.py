@@ -102,8 +102,12 @@ class InLoop:
             for call in self.calls:
                 if not call.expired():
                     call.reschedule(now)
-            self._closing = asyncio.create_task(self._end.aclose())
+            self._closing = asyncio.create_task(self._close())
         return self._closing
+
+    async def _close(self) -> None:
+        with suppress(RuntimeError):  # it is running already: the loop ends, and closes the connections itself
+            await self._end.aclose()
 
 
 async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator[None, None]:
