@@ -1,23 +1,32 @@
-"""The base of both clients: opened, used in one event loop or several, and closed."""
+"""The base of both clients: opened, used in one event loop or several, and closed. A call begins here."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
-from ._http.sender import Sender
-from ._models import Reader
+from ._auth.key import Auth
+from ._http.errors import unexpected
+from ._http.exchange import Response
+from ._http.request import Request
+from ._http.retry import FOREVER
+from ._http.sender import CLOSED, Call, Sender
+from ._models import MismatchError, Reader
+from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _BATCH = 200  # models read per turn of the event loop
 
 M = TypeVar("M")
+T = TypeVar("T")
 
 
 class Client:
     """
-    A client of one provider. It can be models outside of an event loop.
+    A client of one provider. It can be made outside of an event loop.
     """
 
     _sender: Sender
+    _auth: Auth
     _shown = ""  # the settings in the repr
 
     async def __aenter__(self) -> Self:
@@ -38,6 +47,59 @@ class Client:
         Closing again does nothing. A transport that was passed in stays open.
         """
         await self._sender.aclose()
+
+    async def _call(self, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: float | None) -> T:
+        """
+        Send *request* and return what *read* makes of the response, within *timeout* seconds.
+
+        *read* may raise `MismatchError`. Raises the error that the outcome means.
+        """
+
+        async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+            await self._sender.here().pacer.begin()
+            outcome = await self._auth(Call(request=request, deadline=lambda: deadline), self._sender.send)
+            if isinstance(outcome, UserGroupsError):
+                return outcome
+            if not isinstance(outcome, Response) or not outcome.is_success:
+                return self._sender.error(outcome, request)
+            if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
+                mismatch = MismatchError("$", f"its status is {outcome.status_code}, not 200")
+            elif outcome.flaw:
+                mismatch = MismatchError("$", outcome.flaw)
+            else:
+                try:
+                    return await read(outcome)
+                except MismatchError as caught:
+                    mismatch = caught
+            return unexpected(outcome, mismatch, self._sender.redactor)
+
+        result = await self._within(timeout, work, request)
+        if isinstance(result, UserGroupsError):
+            raise result
+        return result
+
+    async def _within(self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Request) -> T:
+        """
+        Return what *work* comes to. Its argument is the moment, on the client's clock, when time runs out.
+
+        Raises `APITimeoutError` then, and `APIConnectionError` when the client is closed; both name *request*.
+        """
+        sender = self._sender
+        if not sender.is_closed:
+            calls = sender.here().calls
+            scope = asyncio.timeout(timeout)
+            try:
+                async with scope:
+                    calls.add(scope)
+                    return await work(FOREVER if timeout is None else sender.runtime.clock() + timeout)
+            except TimeoutError:
+                pass  # all others were turned into values on the way
+            finally:
+                calls.discard(scope)
+        asked = sender.asked(request)
+        if sender.is_closed:
+            raise APIConnectionError(CLOSED, **asked)
+        raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"

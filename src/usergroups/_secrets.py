@@ -9,8 +9,7 @@ from itertools import accumulate
 from string import ascii_lowercase, ascii_uppercase
 from typing import NoReturn, overload
 
-_SHORTEST = 8  # characters; hiding anything shorter would hide ordinary words
-_HEAD = 16  # characters at a secret's start that cannot match by accident
+_SHORTEST = 8  # characters of a secret, or of its start; hiding anything shorter would hide ordinary words
 _LEVELS = 4  # the text as it came, and unescaped up to three times: JSON within JSON within HTML
 _KEPT = 5  # access tokens that are remembered: the most recent ones
 _HIDDEN = "***"
@@ -201,7 +200,7 @@ def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
     cut = _CUT_ESCAPE.search(text, max(0, len(text) - 64))
     ends = [len(text)] if cut is None else [len(text), cut.start()]
     for word in words:
-        head = word[:_HEAD]
+        head = word[:_SHORTEST]
         start = text.find(head)
         while start >= 0:
             end = start + _match_length(text, start, word)
@@ -217,7 +216,7 @@ def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _match_length(text: str, start: int, word: str) -> int:
     """Return how many characters of *word* match *text* at *start*, where the first few are known to match."""
-    same, step = min(len(word), _HEAD), 1
+    same, step = min(len(word), _SHORTEST), 1
     while step:
         if same + step <= len(word) and text.startswith(word[same : same + step], start + same):
             same, step = same + step, step * 2

@@ -1,6 +1,6 @@
 """m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
 from types import EllipsisType
@@ -156,13 +156,13 @@ class M3terClient(Client):
         _arguments.instance("prefetch", prefetch, bool)
         seconds = _arguments.call_timeout(timeout, self._sender.timeout)
 
-        request = partial(_page_request, org_id, user_id, inherited, page_size)
+        request = Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size))
         return AsyncPager(partial(self._page, request, seconds), next_token=next_token, prefetch=prefetch)
 
-    async def _page(
-        self, request: Callable[[str | None], Request], timeout: float | None, token: str | None
-    ) -> Fetched[UserGroup]:
-        fetched = await self._sender.call(partial(request, token), self._read, auth=self._auth, timeout=timeout)
+    async def _page(self, request: Request, timeout: float | None, token: str | None) -> Fetched[UserGroup]:
+        if token is not None:
+            request = request.with_query("nextToken", token)
+        fetched = await self._call(request, self._read, timeout=timeout)
         _log.debug("page fetched: %d user groups", len(fetched[0].items))
         return fetched
 
@@ -177,10 +177,9 @@ class M3terClient(Client):
 
         Raises `AuthenticationError` if the credentials are refused, and the other errors of a call.
         """
-        sender = self._sender
-        grant = await sender.within(sender.timeout, self._tokens.get, lambda: self._token_request)
+        grant = await self._within(self._sender.timeout, self._tokens.get, self._token_request)
         if isinstance(grant, NoToken):
-            raise sender.error_of(grant, self._token_request)
+            raise grant.for_a_caller()
 
     async def aclose(self) -> None:
         """
@@ -192,12 +191,6 @@ class M3terClient(Client):
             await super().aclose()
         finally:
             await self._tokens.aclose()
-
-
-def _page_request(
-    org_id: str, user_id: str, inherited: bool | None, page_size: int | None, token: str | None
-) -> Request:
-    return Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size, next_token=token))
 
 
 async def _read_page(reader: Reader, response: Response) -> Page[UserGroup]:

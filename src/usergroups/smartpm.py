@@ -14,7 +14,7 @@ from usergroups_smartpm_api.api.user_groups.get_user_group import (
 from usergroups_smartpm_api.models import User, UserGroup
 
 from . import _arguments
-from ._auth.bearer import key_auth
+from ._auth.key import KeyAuth
 from ._client import Client, read_all
 from ._http.exchange import Response
 from ._http.request import Request
@@ -71,7 +71,7 @@ class SmartPMClient(Client):
         key = setting("api_key", given, "SMARTPM_API_KEY", _arguments.header_value)
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
         self._company_id = company.reveal()
-        self._auth = key_auth({"X-API-KEY": key})
+        self._auth = KeyAuth({"X-API-KEY": key})
         self._sender = Sender(
             base_url=setting("base_url", url, "SMARTPM_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
@@ -97,12 +97,8 @@ class SmartPMClient(Client):
         """
         group_id = _uuid(user_group_id)
         seconds = _arguments.call_timeout(timeout, self._sender.timeout)
-        return await self._sender.call(
-            lambda: Request.of(user_group_kwargs(group_id, x_company_id=self._company_id)),
-            partial(_read, self._reader, group_id),
-            auth=self._auth,
-            timeout=seconds,
-        )
+        request = Request.of(user_group_kwargs(group_id, x_company_id=self._company_id))
+        return await self._call(request, partial(_read, self._reader, group_id), timeout=seconds)
 
 
 def _uuid(value: object) -> UUID:

@@ -15,6 +15,7 @@ from . import _arguments
 from ._http.connections import KEPT_ALIVE
 from ._http.environment import environment_proxies, tls_context
 from ._http.failures import ProxyAnswerError, StaleError
+from ._http.network import Poll
 from .errors import ConfigurationError
 
 try:
@@ -32,7 +33,6 @@ __all__ = ["aiohttp_transport"]
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the client's own transport
 _CHECK = 0.25  # seconds of waiting for more of a body, until its connection is checked
 _FACTORY = "_factory"  # the attribute of aiohttp's connector that makes the protocol of a connection
-_Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class DisconnectedError(aiohttp.ClientConnectionError):
@@ -272,7 +272,7 @@ class _Connection(ResponseHandler):
         """Return whether the socket has bytes, or its end, that the event loop has not read yet."""
         poll = self.__poll
         if poll is None:
-            poll = self.__poll = _Poll()
+            poll = self.__poll = Poll()
             poll.register(cast(asyncio.Transport, self.transport).get_extra_info("socket"), selectors.EVENT_READ)
         return bool(poll.select(0))
 

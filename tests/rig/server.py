@@ -176,7 +176,13 @@ class FaultServer:
         """
         self._with_links(Link.half_close)
 
-    def _with_links(self, deed: Callable[[Link], None]) -> None:
+    def send_to_all(self, data: bytes) -> None:
+        """
+        Send *data* on all connections, though nobody asked.
+        """
+        self._with_links(lambda link: link.send(data))
+
+    def _with_links(self, deed: Callable[[Link], object]) -> None:
         self._in_thread(lambda: [deed(link) for link in list(self._links)])
 
     def _in_thread(self, deed: Callable[[], object]) -> None:

@@ -171,7 +171,7 @@ def test_query_is_not_shown() -> None:
         pytest.param(400, {"code": 5}, BadRequestError, "Bad Request", id="400 without words"),
         pytest.param(400, b'"no such thing"', BadRequestError, "no such thing", id="400 with JSON text"),
         pytest.param(503, '<?xml version="1.0"?><e/>', ServerError, "Service Unavailable", id="503 with XML"),
-        pytest.param(500, b"\xff\xfe", ServerError, "\ufffd\ufffd", id="500 with bytes"),
+        pytest.param(500, b"\xfd\xfc", ServerError, "\ufffd\ufffd", id="500 with bytes"),
         pytest.param(500, b"[" * 200_000, ServerError, "[" * 999 + "…", id="500 with deep JSON"),
         pytest.param(520, "", ServerError, "status 520", id="520 with nothing"),
         pytest.param(404, {"message": "no\r\nuser"}, NotFoundError, "no user", id="404 with two lines"),
@@ -479,17 +479,14 @@ def test_f88_text_without_secrets_stays(text: str) -> None:
 
 def test_f88_last_tokens_are_remembered() -> None:
     """The token before the last one is hidden as well, and one that comes again is no other."""
-    tokens = [f"canary-token-{number}" * 2 for number in range(9)]
+    tokens = [f"{number}-canary-token-{number}" for number in range(9)]
     redactor = Redactor(Secret("canary-key"))
     for token in [*tokens, *tokens[-2:] * 9]:
         redactor.learn(Secret(token))
 
     assert redactor.clean("/".join(tokens[-5:])) == "/".join(["***"] * 5)
     assert redactor.clean("a canary-key") == "a ***"
-    assert (
-        redactor.clean(f"{tokens[-1][:20]}, {tokens[-1][:9]}, {tokens[-1][:7]}")
-        == f"***, {tokens[-1][:9]}, {tokens[-1][:7]}"
-    )
+    assert redactor.clean(f"{tokens[-1][:20]}, {tokens[-1][:9]}, {tokens[-1][:7]}") == f"***, ***, {tokens[-1][:7]}"
 
 
 @pytest.mark.parametrize(
@@ -497,7 +494,8 @@ def test_f88_last_tokens_are_remembered() -> None:
     [
         pytest.param("no canary-k", "no ***", id="a piece at the end"),
         pytest.param("no canary-", "no canary-", id="a short piece at the end"),
-        pytest.param("no canary-k, sir", "no canary-k, sir", id="a piece amid"),
+        pytest.param("no canary-k, sir", "no ***, sir", id="a piece amid"),
+        pytest.param("no canary-, sir", "no canary-, sir", id="a short piece amid"),
         pytest.param(r"no canary-\u006b\u00", "no ***", id="a piece, and half a character"),
         pytest.param("no canary-k&#x", "no ***", id="a piece, and half a reference"),
         pytest.param("no CANARY-KEY WITH mo...", "no ***...", id="much of it amid"),

@@ -10,17 +10,20 @@ import pytest
 
 from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
-from usergroups import AuthenticationError, ServerError, Token
-from usergroups._auth.bearer import Authorization, BearerAuth, Headers, key_auth
-from usergroups._auth.flight import NoToken
+from usergroups import AuthenticationError, ServerError, Token, UserGroupsError
+from usergroups._auth.bearer import BearerAuth
+from usergroups._auth.key import KeyAuth
 from usergroups._auth.source import TokenSource
 from usergroups._http.exchange import Response
 from usergroups._http.failures import Failure
+from usergroups._http.request import Headers, Request
+from usergroups._http.sender import Authorization, Call, Outcome
 from usergroups._runtime import Runtime
 from usergroups._secrets import Secret
 
 REFUSALS = frozenset({401, 403})
 REQUEST = httpx.Request("GET", "https://api.invalid")
+CALL = Call(request=Request(method="GET", path="/"), deadline=lambda: FOREVER)
 
 
 def answer(status_code: int) -> Response:
@@ -28,7 +31,7 @@ def answer(status_code: int) -> Response:
     return Response(status_code=status_code, headers={}, body=b"", request=REQUEST)
 
 
-async def decide(shown: Authorization) -> NoToken | None:
+async def decide(shown: Authorization) -> UserGroupsError | None:
     """Do as the wire does: wait for something to show until there is something good."""
     while (failure := await shown.prepare(FOREVER)) is None and not shown.authorize():
         pass
@@ -42,8 +45,8 @@ class API:
         self.judge = judge
         self.shown: list[str] = []
 
-    async def __call__(self, shown: Authorization) -> Response | Failure | NoToken:
-        """Response one request."""
+    async def __call__(self, call: Call, shown: Authorization) -> Outcome:
+        """Answer one request."""
         if (failure := await decide(shown)) is not None:
             return failure
         token = shown.headers["Authorization"].reveal().removeprefix("Bearer ")
@@ -62,7 +65,7 @@ def auth(source: TokenSource) -> BearerAuth:
     return BearerAuth(source, REFUSALS)
 
 
-def status(outcome: Response | Failure | NoToken) -> int:
+def status(outcome: Outcome) -> int:
     """Give the status that came back."""
     assert isinstance(outcome, Response)
     return outcome.status_code
@@ -72,14 +75,14 @@ async def test_key_is_shown_every_time() -> None:
     """A key goes out in its header with every request, and a refusal changes nothing."""
     headers: list[Headers] = []
 
-    async def send(shown: Authorization) -> Response | Failure | NoToken:
+    async def send(call: Call, shown: Authorization) -> Outcome:
         assert await decide(shown) is None
         headers.append(shown.headers)
         return answer(401)
 
-    auth = key_auth({"X-API-KEY": Secret("key")})
+    auth = KeyAuth({"X-API-KEY": Secret("key")})
 
-    outcomes = [status(await auth(send, FOREVER)) for _ in range(2)]
+    outcomes = [status(await auth(CALL, send)) for _ in range(2)]
 
     assert outcomes == [401, 401]
     assert headers == [{"X-API-KEY": Secret("key")}] * 2
@@ -89,7 +92,7 @@ async def test_token_is_shown(auth: BearerAuth) -> None:
     """A request carries the access token."""
     api = API()
 
-    assert status(await auth(api, FOREVER)) == 200
+    assert status(await auth(CALL, api)) == 200
     assert api.shown == ["token-1"]
 
 
@@ -98,10 +101,9 @@ async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) 
     endpoint.failure = failing(AuthenticationError, refused=True)
     api = API()
 
-    outcome = await auth(api, FOREVER)
+    outcome = await auth(CALL, api)
 
-    assert isinstance(outcome, NoToken)
-    assert isinstance(outcome.error, AuthenticationError)
+    assert isinstance(outcome, AuthenticationError)
     assert api.shown == []
 
 
@@ -109,10 +111,10 @@ async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) 
 async def test_f19_f22_refused_token_is_replaced_once(auth: BearerAuth, endpoint: Endpoint, refusal: int) -> None:
     """A refusal of a token from an earlier call costs one new token and one repeat, and the caller never notices."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts("token-2", refusal=refusal)
 
-    assert status(await auth(api, FOREVER)) == 200
+    assert status(await auth(CALL, api)) == 200
     assert api.shown == ["token-1", "token-1", "token-2"]
     assert endpoint.requests == 2
 
@@ -122,11 +124,11 @@ async def test_replacement_that_helped_does_not_keep_the_next_from_being_made(
 ) -> None:
     """Tokens that are taken away again and again are replaced again and again, as long as the repeats succeed."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
 
     for number in range(2, 10):
         api.judge = accepts(f"token-{number}")
-        assert status(await auth(api, FOREVER)) == 200
+        assert status(await auth(CALL, api)) == 200
 
     assert endpoint.requests == 9
 
@@ -135,10 +137,10 @@ async def test_replacement_that_helped_does_not_keep_the_next_from_being_made(
 async def test_f19_f22_second_refusal_is_final(auth: BearerAuth, endpoint: Endpoint, refusal: int) -> None:
     """Where the new token is refused too, that answer is the outcome."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts(refusal=refusal)
 
-    assert status(await auth(api, FOREVER)) == refusal
+    assert status(await auth(CALL, api)) == refusal
     assert api.shown == ["token-1", "token-1", "token-2"]
     assert endpoint.requests == 2
 
@@ -147,7 +149,7 @@ async def test_refusal_of_a_token_fetched_for_this_call_is_final(auth: BearerAut
     """A token that is as new as can be is not replaced."""
     api = API(accepts())
 
-    assert status(await auth(api, FOREVER)) == 401
+    assert status(await auth(CALL, api)) == 401
     assert api.shown == ["token-1"]
     assert endpoint.requests == 1
 
@@ -159,13 +161,13 @@ async def test_fresh_token_that_ended_on_its_way_is_replaced(
     endpoint.life = 10.0
     api = API(accepts("token-2"))
 
-    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
-        outcome = await api(shown)
+    async def send_late(call: Call, shown: Authorization) -> Outcome:
+        outcome = await api(call, shown)
         if len(api.shown) == 1:
             await clock.sleep(10.0)
         return outcome
 
-    call = asyncio.create_task(auth(send_late, FOREVER))
+    call = asyncio.create_task(auth(CALL, send_late))
     await clock.advance(10.0)
 
     assert status(await call) == 200
@@ -177,24 +179,24 @@ async def test_repeat_with_a_token_that_ended_on_its_way_does_not_count(
 ) -> None:
     """A new token that was refused because it had ended says nothing against replacing tokens."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts("token-4")
     endpoint.life = 10.0
 
-    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
-        outcome = await api(shown)
+    async def send_late(call: Call, shown: Authorization) -> Outcome:
+        outcome = await api(call, shown)
         if api.shown[-1] == "token-2":
             await clock.sleep(10.0)
         return outcome
 
-    call = asyncio.create_task(auth(send_late, FOREVER))
+    call = asyncio.create_task(auth(CALL, send_late))
     await clock.advance(10.0)
     refused = status(await call)
     endpoint.life = 1000.0
-    fresh = status(await auth(api, FOREVER))
+    fresh = status(await auth(CALL, api))
 
     assert (refused, fresh) == (401, 401)
-    assert status(await auth(api, FOREVER)) == 200
+    assert status(await auth(CALL, api)) == 200
     assert api.shown == ["token-1", "token-1", "token-2", "token-3", "token-3", "token-4"]
 
 
@@ -202,10 +204,10 @@ async def test_repeat_with_a_token_that_ended_on_its_way_does_not_count(
 async def test_other_answers_replace_nothing(auth: BearerAuth, endpoint: Endpoint, status_code: int) -> None:
     """Only the statuses that may mean that a token has ended replace it."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = lambda _: status_code
 
-    assert status(await auth(api, FOREVER)) == status_code
+    assert status(await auth(CALL, api)) == status_code
     assert endpoint.requests == 1
 
 
@@ -213,36 +215,35 @@ async def test_403_replaces_nothing_where_it_says_nothing_of_the_token(source: T
     """Which statuses may mean that a token has ended is the provider's to say."""
     auth = BearerAuth(source, frozenset({401}))
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts(refusal=403)
 
-    assert status(await auth(api, FOREVER)) == 403
+    assert status(await auth(CALL, api)) == 403
     assert endpoint.requests == 1
 
 
 async def test_fault_replaces_nothing(auth: BearerAuth, endpoint: Endpoint) -> None:
     """Where no answer arrived, nobody refused the token."""
-    await auth(API(), FOREVER)
+    await auth(CALL, API())
     fault = Failure(reason="the connection was lost")
 
-    async def send(shown: Authorization) -> Response | Failure | NoToken:
+    async def send(call: Call, shown: Authorization) -> Outcome:
         return fault
 
-    assert await auth(send, FOREVER) is fault
+    assert await auth(CALL, send) is fault
     assert endpoint.requests == 1
 
 
 async def test_replacement_that_fails_is_the_outcome(auth: BearerAuth, endpoint: Endpoint) -> None:
     """Where a refused token cannot be replaced, the caller hears why."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts()
     endpoint.failure = failing()
 
-    outcome = await auth(api, FOREVER)
+    outcome = await auth(CALL, api)
 
-    assert isinstance(outcome, NoToken)
-    assert isinstance(outcome.error, ServerError)
+    assert isinstance(outcome, ServerError)
 
 
 async def test_loaded_token_is_replaced_when_refused(clock: FakeClock, endpoint: Endpoint) -> None:
@@ -252,25 +253,25 @@ async def test_loaded_token_is_replaced_when_refused(clock: FakeClock, endpoint:
     auth = BearerAuth(source_of(endpoint, clock, store=shelf), REFUSALS)
     api = API(accepts("token-1"))
 
-    assert status(await auth(api, FOREVER)) == 200
+    assert status(await auth(CALL, api)) == 200
     assert api.shown == ["stale", "token-1"]
 
 
 async def test_f20_stragglers_repeat_with_the_new_token(clock: FakeClock, auth: BearerAuth, endpoint: Endpoint) -> None:
     """A thousand refusals of the old token that arrive after the new one cost a repeat each, and no token request."""
     api, late = API(), API(accepts("token-2"))
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     arrives = asyncio.Event()
 
-    async def send_late(shown: Authorization) -> Response | Failure | NoToken:
-        outcome = await late(shown)
+    async def send_late(call: Call, shown: Authorization) -> Outcome:
+        outcome = await late(call, shown)
         await arrives.wait()
         return outcome
 
-    stragglers = [asyncio.create_task(auth(send_late, FOREVER)) for _ in range(1000)]
+    stragglers = [asyncio.create_task(auth(CALL, send_late)) for _ in range(1000)]
     await clock.settle()
     api.judge = accepts("token-2")
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     arrives.set()
     outcomes = [status(await one) for one in stragglers]
 
@@ -284,25 +285,25 @@ async def test_refusal_during_the_repeat_of_another_is_final(
 ) -> None:
     """Whose token is refused while another's repeat with it is under way hears so at once, and waits for nobody."""
     api = API()
-    await auth(api, FOREVER)
+    await auth(CALL, api)
     api.judge = accepts("token-2")
     repeated = asyncio.Event()
 
-    async def slow(shown: Authorization) -> Response | Failure | NoToken:
-        outcome = await api(shown)
+    async def slow(call: Call, shown: Authorization) -> Outcome:
+        outcome = await api(call, shown)
         if api.shown[-1] == "token-2":
             await repeated.wait()
         return outcome
 
-    first = asyncio.create_task(auth(slow, FOREVER))
+    first = asyncio.create_task(auth(CALL, slow))
     await clock.settle()
     later = API(accepts("token-3"))
-    second = status(await auth(later, FOREVER))
+    second = status(await auth(CALL, later))
     repeated.set()
 
     assert (second, status(await first)) == (401, 200)
     assert (later.shown, endpoint.requests) == (["token-2"], 2)
-    assert status(await auth(later, FOREVER)) == 200
+    assert status(await auth(CALL, later)) == 200
 
 
 class TestOneOperationAlwaysRefused:
@@ -315,11 +316,11 @@ class TestOneOperationAlwaysRefused:
         source = TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=60.0, longest_wait=60.0)
         auth = BearerAuth(source, REFUSALS)
         good, bad = API(), API(accepts(refusal=403))
-        await auth(good, FOREVER)
+        await auth(CALL, good)
 
         for call in range(36_000):
             now = call / 10
-            assert status(await auth(bad, FOREVER)) == 403
+            assert status(await auth(CALL, bad)) == 403
 
         assert endpoint.requests == 61
         assert len(bad.shown) == 36_000 + 60
@@ -334,14 +335,14 @@ class TestOneOperationAlwaysRefused:
         endpoint.takes = 0.05
         await source.get(FOREVER)
 
-        async def send(shown: Authorization) -> Response | Failure | NoToken:
+        async def send(call: Call, shown: Authorization) -> Outcome:
             assert await decide(shown) is None
             await clock.sleep(dice.expovariate(1 / takes))
             return answer(403)
 
         calls = []
         for _ in range(3_000):
-            calls.append(asyncio.create_task(auth(send, FOREVER)))
+            calls.append(asyncio.create_task(auth(CALL, send)))
             await clock.sleep(0.1)
         outcomes = [status(await call) for call in calls]
 
@@ -355,12 +356,12 @@ class TestOneOperationAlwaysRefused:
         self, clock: FakeClock, auth: BearerAuth, endpoint: Endpoint, ends: str
     ) -> None:
         """One refresh a minute also where no caller waits for the answer to its repeat, or none says yes or no."""
-        await auth(API(), FOREVER)
+        await auth(CALL, API())
 
-        async def call() -> Response | Failure | NoToken:
+        async def call() -> Outcome:
             repeats = iter([False])
 
-            async def send(shown: Authorization) -> Response | Failure | NoToken:
+            async def send(call: Call, shown: Authorization) -> Outcome:
                 assert await decide(shown) is None
                 if not next(repeats, True):
                     return answer(403)
@@ -368,7 +369,7 @@ class TestOneOperationAlwaysRefused:
                     await clock.sleep(1.0)
                 return answer(501) if ends == "501" else Failure(reason="the connection was lost")
 
-            return await auth(send, FOREVER)
+            return await auth(CALL, send)
 
         for _ in range(600):
             one = asyncio.create_task(call())
@@ -380,11 +381,11 @@ class TestOneOperationAlwaysRefused:
     async def test_f21_others_are_served(self, clock: FakeClock, auth: BearerAuth) -> None:
         """The operations that work go on working, with whatever token there is."""
         good, bad = API(), API(accepts(refusal=401))
-        await auth(good, FOREVER)
+        await auth(CALL, good)
 
         for _ in range(600):
-            assert status(await auth(bad, FOREVER)) == 401
-            assert status(await auth(good, FOREVER)) == 200
+            assert status(await auth(CALL, bad)) == 401
+            assert status(await auth(CALL, good)) == 200
             await clock.advance(0.25)
 
         assert len(good.shown) == 601
@@ -394,10 +395,10 @@ class TestOneOperationAlwaysRefused:
     ) -> None:
         """The minute without replacements keeps nobody from a token when the old one has ended."""
         good, bad = API(), API(accepts(refusal=401))
-        await auth(good, FOREVER)
+        await auth(CALL, good)
         await clock.advance(END - 30.0)
-        await auth(bad, FOREVER)
+        await auth(CALL, bad)
         endpoint.life = 20.0
         await clock.advance(END)
 
-        assert status(await auth(good, FOREVER)) == 200
+        assert status(await auth(CALL, good)) == 200

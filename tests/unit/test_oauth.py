@@ -108,6 +108,12 @@ class TestToken:
 
         assert Token("token", -1.0).expires_in == -1.0
 
+    @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
+    def test_seconds_without_end(self, seconds: float) -> None:
+        """A token does not live for ever, and its seconds are a number."""
+        with pytest.raises(ConfigurationError, match="expires_in must be a finite number of seconds"):
+            Token("token", seconds)
+
 
 class TestHeaders:
     """How the token endpoint and the API are shown who asks."""

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usergroups import ConfigurationError, RetryPolicy
-from usergroups._auth.flight import NoToken
 from usergroups._http.exchange import Response
 from usergroups._http.failures import Failure
 from usergroups._http.limits import RateLimiter
-from usergroups._http.retry import FOREVER, NO_RETRIES, RetryBudget, retry_after, retrying, worth_retrying
+from usergroups._http.retry import FOREVER, NO_RETRIES, Attempts, RetryBudget, retry_after, worth_retrying
 from usergroups._runtime import Runtime
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
@@ -377,19 +376,20 @@ class Surroundings:
         deadline: float = FOREVER,
         on_asked: Callable[[Response, float], None] | None = None,
     ) -> Response | Failure:
-        """Run the loop in these surroundings."""
+        """Make the attempts, as a sender does."""
         self.deadline = deadline
-        outcome = await retrying(
-            self.attempt,
-            policy=policy or RetryPolicy(),
-            budget=budget,
-            rate=self.rate,
-            deadline=lambda: self.deadline,
-            runtime=self.runtime,
-            on_asked=on_asked,
-        )
-        assert not isinstance(outcome, NoToken)
-        return outcome
+        attempts = Attempts(policy or RetryPolicy(), budget, self.rate)
+        while True:
+            outcome = await self.attempt()
+            wait = attempts.wait_after(outcome, roll=0.5)
+            if wait is None:
+                return outcome
+            if attempts.asked and on_asked is not None and isinstance(outcome, Response):
+                on_asked(outcome, wait)
+            if not attempts.may_wait(wait, left=self.deadline - self.now):
+                return outcome
+            if not attempts.at_once:
+                await self.sleep(wait)
 
 
 LOST = Failure(reason="the connection was lost", disconnected=True)

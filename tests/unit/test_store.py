@@ -411,8 +411,6 @@ async def test_lock_that_was_not_had_is_not_given_back(clock: FakeClock, endpoin
         pytest.param({"access_token": "token", "expires_in": 60.0}, id="a dict"),
         pytest.param(Token("token", 0.0), id="no seconds left"),
         pytest.param(Token("token", -1.0), id="an ended token"),
-        pytest.param(Token("token", float("nan")), id="seconds that are no number"),
-        pytest.param(Token("token", float("inf")), id="seconds without end"),
     ],
 )
 async def test_rubbish_from_a_store_is_not_used(

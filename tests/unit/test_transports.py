@@ -19,7 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rig.canary import sweep_exception
-from usergroups import ConfigurationError, M3terClient, SmartPMClient
+from rig.script import answer
+from rig.server import FaultServer
+from usergroups import ConfigurationError, M3terClient, SmartPMClient, transports
 from usergroups._http.environment import connector, environment_proxies, tls_context
 from usergroups._http.network import Backend
 from usergroups.transports import _Connection, _Context, aiohttp_transport
@@ -496,3 +498,19 @@ class TestMaker:
         with pytest.raises(ConfigurationError):
             SmartPMClient(api_key="k", company_id="c")
         assert SmartPMClient(api_key="k", company_id="c", transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+
+
+async def test_f83_aiohttp_that_will_not_be_listened_to_uses_no_connection_twice(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An aiohttp that makes its connections in a way that is not known yet is given no chance to mix them up."""
+    monkeypatch.setattr(transports, "_FACTORY", "somewhere else")
+    server.always("/", answer(b"{}"))
+
+    async with aiohttp_transport() as transport:
+        for _ in range(2):
+            response = await transport.handle_async_request(httpx.Request("GET", f"{server.url}/"))
+            await response.aread()
+            await response.aclose()
+
+    assert [one.requests for one in server.connections] == [1, 1]

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,37 @@ async def test_f83_surplus_reaches_nobody(m3ter: MakeM3ter, server: FaultServer)
     }
 
 
+@pytest.mark.parametrize("turns", range(10))
+@pytest.mark.parametrize("first", ["the call", "the server"])
+async def test_f83_surplus_that_comes_while_a_call_begins(
+    m3ter: MakeM3ter, server: FaultServer, first: str, turns: int
+) -> None:
+    """What the server sends in the very turns in which a request is about to go out does not answer it."""
+    server.always(TOKEN, token_answer())
+    server.always("/organizations/*", lambda request, n: json_answer({"data": [{"id": request.path.split("/")[4]}]}))
+    client = m3ter(server)
+    await client.list_user_groups("before").collect()
+    asked = server.received.value
+    violated = False
+
+    async def send_junk() -> None:
+        nonlocal violated
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        server.send_to_all(json_answer({"data": [{"id": "another's"}]}))
+        time.sleep(0.01)  # noqa: ASYNC251  # so that it has arrived, and the loop has not looked
+        violated = server.received.value == asked  # else the request was faster
+
+    async def ask() -> str:
+        (group,) = await client.list_user_groups("now").collect()
+        return group.id
+
+    work = [ask(), send_junk()] if first == "the call" else [send_junk(), ask()]
+    outcomes = await asyncio.gather(*work)
+
+    assert not violated or "now" in outcomes
+
+
 async def test_f101_idle_connections_that_the_server_closes_are_closed(
     smartpm: MakeSmartPM, server: FaultServer
 ) -> None:
@@ -68,3 +100,15 @@ async def test_f108_loops_that_end_close_their_connections(server: FaultServer, 
 
     assert (out.decode().split(), err.decode()) == ([str(15 * threads), "Operators"], "")
     await server.all_closed()
+
+
+def test_f108_client_may_be_closed_as_its_loop_ends(make_smartpm: MakeSmartPM, server: FaultServer) -> None:
+    """Where the loop closes the connections and the client does so too, each comes to its end."""
+    server.always(GROUP, GOOD)
+    client = make_smartpm(server)
+
+    async def main() -> None:
+        await client.get_user_group(GROUP_ID)
+        await asyncio.gather(asyncio.get_running_loop().shutdown_asyncgens(), client.aclose())
+
+    asyncio.run(main())

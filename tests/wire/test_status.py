@@ -55,6 +55,21 @@ async def test_f95_status_counts_though_the_body_is_damaged(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_f41_f95_redirect_counts_though_its_body_is_damaged(
+    server: FaultServer, provider: Provider, watch: Watch, kind: str
+) -> None:
+    """A redirect is an error at the first try, and nobody else is asked."""
+    server.always(provider.path, damaged(kind, 302, b"Location: /elsewhere\r\n"))
+
+    with watch.raises(APIStatusError) as caught:
+        await provider.of(server)()
+
+    assert caught.value.status_code == 302
+    assert server.count(provider.path) == 1
+    assert server.count("/elsewhere") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_f95_retry_after_counts_though_the_body_is_damaged(
     server: FaultServer, provider: Provider, clock: FakeClock, kind: str
 ) -> None:

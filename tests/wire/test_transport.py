@@ -196,21 +196,6 @@ async def test_f83_connection_over_tls(trusted: Authority, make_server: MakeServ
     assert [one.requests for one in server.connections] == [4, 1]
 
 
-async def test_f83_aiohttp_that_will_not_be_listened_to_uses_no_connection_twice(
-    server: FaultServer, make_m3ter: MakeM3ter, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An aiohttp that makes its connections in a way that is not known yet is given no chance to mix them up."""
-    monkeypatch.setattr("usergroups.transports._FACTORY", "somewhere else")
-    serve_pages(server)
-    transport = aiohttp_transport()
-    watch.add_client(transport)
-    client = make_m3ter(server, transport=transport, retry=ONCE, max_rate=None)
-
-    assert [await groups_of(client, user) for user in ("first", "second")] == [["group of first"], ["group of second"]]
-
-    assert [one.requests for one in server.connections] == [1, 1, 1]
-
-
 @pytest.mark.parametrize("piece", [1, 7])
 async def test_f83_answer_that_comes_byte_by_byte_is_whole(server: FaultServer, m3ter: MakeM3ter, piece: int) -> None:
     """However an answer is cut into segments, nothing of it is taken for surplus."""

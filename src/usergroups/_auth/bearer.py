@@ -1,79 +1,14 @@
-"""How a request shows who asks: a key in headers, or an access token that is replaced when refused."""
-
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
-
-import attrs
+"""A bearer token (RFC 6750), replaced once when it is refused."""
 
 from usergroups._http.exchange import Response
-from usergroups._http.failures import Failure
-from usergroups._secrets import Secret
+from usergroups._http.request import Headers
+from usergroups._http.sender import Call, Outcome
+from usergroups.errors import UserGroupsError
 
 from .flight import NoToken
+from .key import Send
 from .source import TokenSource
 from .token import Token, bearer_header
-
-Headers = Mapping[str, Secret]
-
-
-class Authorization(Protocol):
-    """
-    What the requests of one call show, decided for each of them as it goes out.
-    """
-
-    async def prepare(self, deadline: float) -> NoToken | None:
-        """
-        Wait until *deadline* for what can be shown, before the request stands in line.
-        """
-        ...
-
-    def authorize(self) -> bool:
-        """
-        Decide what *headers* are to be, without waiting; return False if `prepare` is needed once more.
-        """
-        ...
-
-    @property
-    def headers(self) -> Headers:
-        """
-        The headers that show who asks.
-        """
-        ...
-
-
-Send = Callable[[Authorization], Awaitable[Response | Failure | NoToken]]
-
-
-Auth = Callable[[Send, float], Awaitable[Response | Failure | NoToken]]
-"""Sends a request with what shows who asks, more than once if need be, until a deadline."""
-
-
-@attrs.frozen
-class Fixed:
-    """
-    The same *headers* for every request.
-    """
-
-    headers: Headers = attrs.field(repr=False)
-
-    async def prepare(self, deadline: float) -> NoToken | None:
-        """
-        Do nothing: what is shown is always there.
-        """
-
-    def authorize(self) -> bool:
-        """
-        Return True.
-        """
-        return True
-
-
-def key_auth(headers: Headers) -> Auth:
-    """
-    Return what shows the same *headers* every time.
-    """
-    fixed = Fixed(headers)
-    return lambda send, _: send(fixed)
 
 
 class _Bearer:
@@ -98,10 +33,10 @@ class _Bearer:
     def headers(self) -> Headers:
         return {"Authorization": bearer_header(self.token)}
 
-    async def prepare(self, deadline: float) -> NoToken | None:
+    async def prepare(self, deadline: float) -> UserGroupsError | None:
         grant = await self._source.get(deadline)
         if isinstance(grant, NoToken):
-            return grant
+            return grant.for_a_caller()
         if grant.fresh:
             self._waited_for = grant.token
         return None
@@ -126,26 +61,29 @@ class BearerAuth:
         self._source = source
         self._refusals = refusals
 
-    async def __call__(self, send: Send, deadline: float) -> Response | Failure | NoToken:
+    async def __call__(self, call: Call, send: Send) -> Outcome:
+        """
+        Return the outcome of *call*: of its second try, if the first one's token was replaced.
+        """
         bearer = _Bearer(self._source)
-        outcome = await send(bearer)
-        if not self._refused(outcome, bearer):
+        outcome = await send(call, bearer)
+        if not self._is_refused(outcome, bearer):
             return outcome
-        other = await self._source.replace(bearer.token, deadline, fresh=bearer.is_fresh)
+        other = await self._source.replace(bearer.token, call.deadline(), fresh=bearer.is_fresh)
         if other is None:
             return outcome
         if isinstance(other, NoToken):
-            return other
-        outcome = await send(bearer)
-        if self._refused(outcome, bearer):
+            return other.for_a_caller()
+        outcome = await send(call, bearer)
+        if self._is_refused(outcome, bearer):
             self._source.replacing_did_not_help(bearer.token)
         elif isinstance(outcome, Response) and outcome.is_success:
             self._source.replacing_helped(bearer.token)
         return outcome
 
-    def _refused(self, outcome: Response | Failure | NoToken, bearer: _Bearer) -> bool:
+    def _is_refused(self, outcome: Outcome, bearer: _Bearer) -> bool:
         """
-        Tell whether *outcome* refuses the token; any other answer means that it was of use.
+        Return whether *outcome* refuses the token. Any other response shows that it is of use.
         """
         if not isinstance(outcome, Response):
             return False

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from usergroups._http.errors import error_class, status_error
 from usergroups._http.exchange import Response
 from usergroups._http.request import Request
-from usergroups._http.sender import Sender
+from usergroups._http.retry import NO_RETRIES
+from usergroups._http.sender import Call, Sender
 from usergroups._models import MismatchError
 from usergroups._secrets import Secret
-from usergroups.errors import AuthenticationError
+from usergroups.errors import AuthenticationError, UserGroupsError
 
-from .bearer import Fixed
 from .flight import Fetched, NoToken
+from .key import Fixed
 from .token import basic_header, read_token
 
-_LARGEST_ANSWER = 1024 * 1024  # bytes, after decompression
+_LARGEST_BODY = 1024 * 1024  # bytes, after decompression
 _REFUSALS = frozenset({400, 401, 403})
 
 
@@ -27,22 +28,24 @@ class ClientCredentials:
         self._sender = sender
         self._request = request
         self._hint = hint
-        self._shown = Fixed({"Authorization": basic_header(user, password)})
+        self._authorization = Fixed({"Authorization": basic_header(user, password)})
 
     async def __call__(
         self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
     ) -> Fetched | NoToken:
-        outcome = await self._sender.send(
-            lambda: self._request,
-            shown=self._shown,
+        call = Call(
+            request=self._request,
             deadline=deadline,
-            once=background,
-            limit=_LARGEST_ANSWER,
+            policy=NO_RETRIES if background else None,
+            limit=_LARGEST_BODY,
             urgent=True,
-            on_asked=lambda answer, wait: on_asked(self._failure(answer), wait),
+            on_asked=lambda response, wait: on_asked(self._failure(response), wait),
         )
+        outcome = await self._sender.send(call, self._authorization)
+        if isinstance(outcome, UserGroupsError):
+            return NoToken(error=outcome)
         if not isinstance(outcome, Response):
-            return NoToken(error=self._sender.error_of(outcome, self._request))
+            return NoToken(error=self._sender.error(outcome, self._request))
         if not outcome.is_success:
             return self._failure(outcome)
         if outcome.flaw:

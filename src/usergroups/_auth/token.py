@@ -1,5 +1,6 @@
 """Access tokens of OAuth 2.0 client credentials (RFC 6749, 4.4): the token, its headers, the endpoint's response."""
 
+import math
 import re
 from base64 import b64encode
 from typing import NoReturn
@@ -50,7 +51,8 @@ class Token:
         del access_token
         if flaw := token_flaw(hidden):
             raise ConfigurationError(_REFUSED + flaw)
-        number("expires_in", expires_in)
+        if not -math.inf < number("expires_in", expires_in) < math.inf:
+            raise ConfigurationError("expires_in must be a finite number of seconds")
         object.__setattr__(self, "_access_token", hidden)  # the way attrs sets a field of a frozen class
         object.__setattr__(self, "expires_in", expires_in)
 

@@ -20,7 +20,7 @@ async def read_body(
     Return the body, decompressed, and its flaw, or "" if it has none. The connection is free afterwards.
 
     At most *limit* bytes are read, counted after decompression. Reading also ends once *abandoned* is
-    set. A damaged body raises whatever error reading it does; in an error response, it is a flaw, and
+    set. A damaged body raises whatever error reading it does; unless the status is 2xx, it is a flaw, and
     what could be read is returned.
     """
     if not isinstance(response.stream, httpx.AsyncByteStream):
@@ -29,7 +29,7 @@ async def read_body(
     try:
         flaw = await _read(response, response.stream, body, limit, abandoned)
     except Exception:
-        if response.status_code < 400:
+        if 200 <= response.status_code <= 299:
             raise
         flaw = "it is damaged"
     finally:

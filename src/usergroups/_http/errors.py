@@ -36,6 +36,7 @@ _ERRORS: Mapping[int, type[APIStatusError]] = {
 }
 _MOST_READ = 256 * 1024  # bytes of a body in which the provider's message is looked for
 _LONGEST_BODY = 4096  # characters of a body that an error keeps
+_LONGEST_HEADERS = 32 * 1024  # characters of headers that an error keeps; usual servers send up to 8 KiB
 _LONGEST_MESSAGE = 1000  # characters of a provider's message that an error keeps
 _TITLE, _TITLE_ENDS = re.compile(r"<title[\s>]", re.IGNORECASE), re.compile("</title", re.IGNORECASE)
 _LONGEST_TITLE = 64 * 1024  # characters, before entities are decoded
@@ -132,7 +133,8 @@ def path_of(request: httpx.Request) -> str:
 
 
 def _text(response: Response) -> str:
-    return response.body[:_MOST_READ].decode("utf-8-sig", "replace")
+    body = response.body[:_MOST_READ]
+    return body.decode(json.detect_encoding(body), "replace")
 
 
 def _request_id(response: Response, redactor: Redactor) -> str | None:
@@ -142,8 +144,13 @@ def _request_id(response: Response, redactor: Redactor) -> str | None:
 
 
 def _headers(response: Response, redactor: Redactor) -> dict[str, str]:
-    """Return the headers of *response*, with the secrets removed from names and values."""
-    headers = [(name, value) for name, value in response.headers.items() if name != "set-cookie"]
+    """Return the headers of *response*, up to a bound, with the secrets removed from names and values."""
+    headers: list[tuple[str, str]] = []
+    left = _LONGEST_HEADERS
+    for name, value in response.headers.items():
+        left -= len(name) + len(value)
+        if name != "set-cookie" and left >= 0:
+            headers.append((name, value))
     lines = "\n".join(text.replace("\n", " ") for header in headers for text in header)  # in one pass: they may be many
     cleaned = iter(redactor.clean(lines).split("\n") if headers else ())
     return dict(zip(cleaned, cleaned, strict=True))

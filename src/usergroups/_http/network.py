@@ -6,8 +6,9 @@ the kernel, in asyncio or in a TLS buffer, until they are taken for the response
 """
 
 import asyncio
+import selectors
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from socket import AI_NUMERICHOST, SOCK_STREAM, AddressFamily, SocketKind, gaierror, getaddrinfo
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from aiohappyeyeballs import (
     start_connection,  # pyright: ignore[reportUnknownVariableType]  # its type of an address is a bare tuple
 )
 
+Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _MOST_UNREAD = 256 * 1024  # bytes that may wait for the reader; beyond that, the socket is not read
 _NEXT_ADDRESS = 0.25  # seconds until the next address of a host is tried in parallel (RFC 8305)
 _Address = tuple[
@@ -40,6 +42,8 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._has_ended = False
         self._error: Exception | None = None
         self._is_idle = True
+        self._is_checked = True  # whether anything has arrived, before a request is sent
+        self._poll: selectors.BaseSelector | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -83,9 +87,11 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """
         Send *buffer*, waiting only if the peer is slow to receive it.
         """
+        if self._is_idle and self._is_checked and not self._is_closing() and self._is_readable():
+            self.close()  # httpcore goes on to read, and finds the end
         if self._transport is None or self._is_closing():
             raise httpcore.WriteError from self._error
-        self._is_idle = False
+        self._is_idle, self._is_checked = False, True
         self._transport.write(buffer)
         if self._is_full:
             self._writable = self._loop.create_future()
@@ -101,7 +107,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if plain is None:
             raise httpcore.ConnectError from self._error
         self._unread.clear()
-        self._is_idle = True
+        self._is_idle, self._is_checked = True, False  # the first bytes to arrive are TLS's own: session tickets
         try:
             async with asyncio.timeout(timeout):
                 self._transport = await self._loop.start_tls(plain, self, ssl_context, server_hostname=server_hostname)
@@ -174,6 +180,15 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """
         self._is_full = False
         _resolve(self._writable)
+
+    def _is_readable(self) -> bool:
+        """
+        Return whether the socket holds something that the event loop has not looked at yet.
+        """
+        if self._poll is None:
+            self._poll = Poll()
+            self._poll.register(self.get_extra_info("socket"), selectors.EVENT_READ)
+        return bool(self._poll.select(0))
 
     def _is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()

@@ -16,6 +16,7 @@ _CONNECT = 5.0  # seconds for TCP, and as many again for TLS
 _READ_OR_WRITE = 30.0  # seconds for one read or write
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+Headers = Mapping[str, Secret]
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +45,13 @@ class Request:
             headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
         )
 
-    def to(self, base_url: str, usual: RawHeaders, secret: Mapping[str, Secret]) -> httpx.Request:
+    def with_query(self, name: str, value: str) -> "Request":
+        """
+        Return this request with one more parameter in its query.
+        """
+        return attrs.evolve(self, query="&".join(filter(None, [self.query, f"{name}={_query_value(value)}"])))
+
+    def to(self, base_url: str, usual: RawHeaders, secret: Headers) -> httpx.Request:
         """
         Return an httpx request to *base_url*, with the *usual* headers, its own, and the *secret* ones.
         """

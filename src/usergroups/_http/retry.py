@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from logging import getLogger
@@ -11,8 +11,6 @@ from sys import float_info
 import attrs
 
 from usergroups import _arguments
-from usergroups._auth.flight import NoToken
-from usergroups._runtime import Runtime
 
 from .exchange import Response
 from .failures import Failure
@@ -127,67 +125,73 @@ def worth_retrying(outcome: Response | Failure) -> bool:
     return outcome.retryable if isinstance(outcome, Failure) else outcome.status_code in _RETRIED
 
 
-def _note(outcome: Response | Failure, budget: RetryBudget | None, rate: RateLimiter) -> None:
+class Attempts:
     """
-    Let the budget and the rate know of an answer that ends a call.
-    """
-    if isinstance(outcome, Response):
-        rate.answered()
-        if budget is not None and outcome.is_success:
-            budget.give()
+    The attempts of one call, and what follows each of them. It does no input or output.
 
-
-async def retrying(
-    attempt: Callable[[], Awaitable[Response | Failure | NoToken]],
-    *,
-    policy: RetryPolicy,
-    budget: RetryBudget | None,
-    rate: RateLimiter,
-    deadline: Callable[[], float],
-    runtime: Runtime,
-    on_asked: Callable[[Response, float], None] | None = None,
-    most_stale: int = MOST_STALE,
-) -> Response | Failure | NoToken:
+    Retries take from *budget*, if any. A request that went out on a stale connection is repeated at once,
+    up to *most_stale* times: *at_once* says so. *asked* is the Retry-After of the last response, or None.
     """
-    Make *attempt* until it succeeds or *policy*, *budget* or *deadline* say that it is enough.
 
-    The last outcome is given. A wait that would end after *deadline* (on the runtime clock), which may
-    move, is not begun. *on_asked*, if any, hears of each wait that the server asked for, and how long
-    it is, and may put *deadline* off. A request that went out on a stale connection is repeated at
-    once, up to *most_stale* times. Where *rate* knows how long a 429 lasts that does not say so itself,
-    a second one in a row has it hold everything, and retries after such refusals, being held back so,
-    take nothing of *budget*.
-    """
-    made = stale = 0
-    refused = False
-    while True:
-        outcome = await attempt()
-        if isinstance(outcome, NoToken):  # no token: nothing was sent, and to try again was up to its fetch
-            return outcome
-        if isinstance(outcome, Failure) and outcome.stale and stale < most_stale:
-            stale += 1
-            continue
-        made += 1
+    def __init__(
+        self, policy: RetryPolicy, budget: RetryBudget | None, rate: RateLimiter, *, most_stale: int = MOST_STALE
+    ) -> None:
+        self.asked: float | None = None
+        self.at_once = False
+        self._policy = policy
+        self._budget = budget
+        self._rate = rate
+        self._stale_left = most_stale
+        self._made = 0
+        self._reason = ""
+        self._is_free = False  # of cost to the budget
+        self._refused = False
+
+    def wait_after(self, outcome: Response | Failure, *, roll: float) -> float | None:
+        """
+        Return the seconds to wait after *outcome* before the next attempt, or None if it is final.
+
+        *roll* is a random number in [0, 1). Where the limiter knows how long a 429 without Retry-After lasts,
+        the second in a row holds all requests back; retries after such a 429 take nothing from the budget.
+        """
+        self.asked = None
+        self.at_once = isinstance(outcome, Failure) and outcome.stale and self._stale_left > 0
+        if self.at_once:
+            self._stale_left -= 1
+            return 0.0
+        self._made += 1
         if not worth_retrying(outcome):
-            _note(outcome, budget, rate)
-            return outcome
-        asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
-        wait = policy.delay(made, asked=asked, roll=runtime.random())
-        untold = isinstance(outcome, Response) and outcome.status_code == 429 and asked is None
-        refused_before, refused = refused, untold and rate.is_full()
-        if refused_before and refused:
-            rate.hold()
-        if refused and wait is not None:
-            wait = max(wait, rate.wait())
-        if wait is not None and asked and on_asked is not None and isinstance(outcome, Response):
-            on_asked(outcome, wait)
-        if wait is None or runtime.clock() + wait >= deadline():
-            return outcome
-        if budget is not None and not refused and not budget.take():
-            return outcome
-        reason = outcome.reason if isinstance(outcome, Failure) else f"status {outcome.status_code}"
-        _log.debug("attempt %d failed (%s); the next one is in %.3f s", made, reason, wait)
-        await runtime.sleep(wait)
+            self._end(outcome)
+            return None
+        self.asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
+        self._reason = outcome.reason if isinstance(outcome, Failure) else f"status {outcome.status_code}"
+        wait = self._policy.delay(self._made, asked=self.asked, roll=roll)
+        untold = isinstance(outcome, Response) and outcome.status_code == 429 and self.asked is None
+        refused_before, self._refused = self._refused, untold and self._rate.is_full()
+        if refused_before and self._refused:
+            self._rate.hold()
+        self._is_free = self._refused
+        return max(wait, self._rate.wait()) if self._refused and wait is not None else wait
+
+    def may_wait(self, wait: float, *, left: float) -> bool:
+        """
+        Return whether there is the time, *left* seconds of it, and the budget for another attempt after *wait*.
+        """
+        if self.at_once:
+            return True
+        if wait >= left or not (self._is_free or self._budget is None or self._budget.take()):
+            return False
+        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self._made, self._reason, wait)
+        return True
+
+    def _end(self, outcome: Response | Failure) -> None:
+        """
+        Record a response that ends the call.
+        """
+        if isinstance(outcome, Response):
+            self._rate.answered()
+            if self._budget is not None and outcome.is_success:
+                self._budget.give()
 
 
 NO_RETRIES = RetryPolicy(attempts=1)

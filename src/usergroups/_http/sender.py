@@ -1,18 +1,16 @@
-"""The path of a call: errors(auth(retry(pacing(exchange))))."""
+"""The way of a request: retry(limits(exchange)), in whichever event loop the client is used."""
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol
 from urllib.parse import urlsplit
 
+import attrs
 import httpx
 
 from usergroups import _arguments
-from usergroups._auth.bearer import Auth, Authorization
-from usergroups._auth.flight import NoToken
-from usergroups._models import MismatchError
 from usergroups._runtime import RUNTIME, Runtime
 from usergroups._secrets import Redactor
 from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError
@@ -23,13 +21,60 @@ from .environment import connector
 from .exchange import Response
 from .failures import Failure
 from .limits import Pacer, RateLimiter
-from .request import Request, timeouts, usual_headers
-from .retry import FOREVER, MOST_STALE, NO_RETRIES, RetryBudget, RetryPolicy, retrying
+from .request import Headers, Request, timeouts, usual_headers
+from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy
 
-_CLOSED = "the client is closed"
+CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 
-T = TypeVar("T")
+Outcome = Response | Failure | UserGroupsError
+"""What came of a call: the error is that of the token which was not to be had."""
+
+
+class Authorization(Protocol):
+    """
+    What the requests of one call carry as proof, decided for each of them as it goes out.
+    """
+
+    async def prepare(self, deadline: float) -> UserGroupsError | None:
+        """
+        Wait until *deadline* for something to carry, before the request joins the line.
+
+        Return the error if there is none.
+        """
+        ...
+
+    def authorize(self) -> bool:
+        """
+        Decide what *headers* are, without waiting; return False if `prepare` is needed again.
+        """
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """
+        The headers to send.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """
+    A request, and what bounds it.
+
+    *deadline* returns the moment, on the client's clock, until which there is time; it may move. *policy* is
+    the sender's if it is None, *limit* the bytes of a response's body. An *urgent* call, which others wait
+    for, is first in the line and takes nothing from the retry budget. *on_asked* is called with a response
+    whose Retry-After is about to be waited for, and the seconds.
+    """
+
+    request: Request
+    deadline: Callable[[], float]
+    policy: RetryPolicy | None = None
+    limit: int = LARGEST_BODY
+    urgent: bool = False
+    on_asked: Callable[[Response, float], None] | None = None
 
 
 class InLoop:
@@ -57,8 +102,12 @@ class InLoop:
             for call in self.calls:
                 if not call.expired():
                     call.reschedule(now)
-            self._closing = asyncio.create_task(self._end.aclose())
+            self._closing = asyncio.create_task(self._close())
         return self._closing
+
+    async def _close(self) -> None:
+        with suppress(RuntimeError):  # it is running already: the loop ends, and closes the connections itself
+            await self._end.aclose()
 
 
 async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator[None, None]:
@@ -115,114 +164,73 @@ class Sender:
         self._loops: dict[asyncio.AbstractEventLoop, InLoop] = {}
         self._closed = False
 
-    async def call(
-        self,
-        request: Callable[[], Request],
-        read: Callable[[Response], Awaitable[T]],
-        *,
-        auth: Auth,
-        timeout: float | None,
-    ) -> T:
+    @property
+    def is_closed(self) -> bool:
         """
-        Send *request* with *auth* and give what *read* makes of the answer, all within *timeout*.
-
-        Raises the error that the outcome means. *read* may raise `MismatchError`. *request* is made
-        when it is about to be sent: waiting for a token, or at the gate, costs next to nothing.
+        Whether it was closed.
         """
+        return self._closed
 
-        async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
-            await self._here().pacer.begin()
-            outcome = await auth(lambda shown: self.send(request, shown=shown, deadline=lambda: deadline), deadline)
-            if not isinstance(outcome, Response) or not outcome.is_success:
-                return self.error_of(outcome, request())
-            if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
-                mismatch = MismatchError("$", f"its status is {outcome.status_code}, not 200")
-            elif outcome.flaw:
-                mismatch = MismatchError("$", outcome.flaw)
-            else:
-                try:
-                    return await read(outcome)
-                except MismatchError as caught:
-                    mismatch = caught
-            return errors.unexpected(outcome, mismatch, self.redactor)
-
-        result = await self.within(timeout, work, request)
-        if isinstance(result, UserGroupsError):
-            raise result
-        return result
-
-    async def within(
-        self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Callable[[], Request]
-    ) -> T:
+    def here(self) -> InLoop:
         """
-        Give what *work* comes to; it is told the moment, on the client's clock, when time runs out.
-
-        Raises `APITimeoutError` then, and `APIConnectionError` when the client is closed: both say
-        that it was *request* that was asked.
+        Return what there is for the running loop. Another process's is never used.
         """
-        if not self._closed:
-            here = self._here()
-            deadline = FOREVER if timeout is None else self.runtime.clock() + timeout
-            scope = asyncio.timeout(timeout)
-            try:
-                async with scope:
-                    here.calls.add(scope)
-                    return await work(deadline)
-            except TimeoutError:
-                pass  # all others were turned into values on the way
-            finally:
-                here.calls.discard(scope)
-        asked = self.asked(request())
-        if self._closed:
-            raise APIConnectionError(_CLOSED, **asked)
-        raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None or here.process != os.getpid():
+            for ended in [other for other in list(self._loops) if other.is_closed()]:
+                self._loops.pop(ended, None)
+            pacer = Pacer(self._most, self._rate, self.runtime)
+            here = self._loops[loop] = InLoop(pacer, self._connections())
+        return here
 
-    async def send(
-        self,
-        request: Callable[[], Request],
-        *,
-        shown: Authorization,
-        deadline: Callable[[], float],
-        once: bool = False,
-        limit: int = LARGEST_BODY,
-        urgent: bool = False,
-        on_asked: Callable[[Response, float], None] | None = None,
-    ) -> Response | Failure | NoToken:
+    async def send(self, call: Call, authorization: Authorization) -> Outcome:
         """
-        Return what comes of *request* after retries (none if *once*), each attempt through the gate.
-
-        What it shows is decided for each attempt as it goes out; whose token has ended in line waits for
-        another in no place, and is then before the others. An *urgent* one, which others wait for, is
-        first in the line, takes nothing of the retry budget, and has an attempt's full time, as who
-        joins them may have longer; but not where nothing else than its timeouts ends it.
+        Return the outcome of *call*: retries within limits, and each attempt an exchange on a connection.
         """
-
-        async def attempt() -> Response | Failure | NoToken:
-            here = self._here()
-            enters = again = False
-            while not enters:
-                if (failure := await shown.prepare(deadline())) is not None:
-                    return failure
-                enters = await here.pacer.enter(first=urgent, again=again, is_ready=shown.authorize)
-                again = True
-            if self._closed:
-                here.pacer.leave()
-                return Failure(reason="closed", retryable=False)  # what it is called below
-            left = FOREVER if urgent and self._may_cancel else deadline() - self.runtime.clock()
-            built = request().to(self.base_url, self._headers, shown.headers)  # not before its turn
-            built.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
-            return await here.connections.exchange(built, limit=limit, done=here.pacer.leave)
-
-        return await retrying(
-            attempt,
-            policy=NO_RETRIES if once else self.retry,
-            budget=None if urgent else self._budget,
-            rate=self._rate,
-            deadline=deadline,
-            runtime=self.runtime,
-            on_asked=on_asked,
-            most_stale=0 if once else MOST_STALE,
+        attempts = Attempts(
+            call.policy or self.retry,
+            None if call.urgent else self._budget,
+            self._rate,
+            most_stale=0 if call.policy is NO_RETRIES else MOST_STALE,
         )
+        while True:
+            outcome = await self._attempt(call, authorization)
+            if isinstance(outcome, UserGroupsError):
+                return outcome
+            wait = attempts.wait_after(outcome, roll=self.runtime.random())
+            if wait is None:
+                return outcome
+            if attempts.asked and call.on_asked is not None and isinstance(outcome, Response):
+                call.on_asked(outcome, wait)
+            if not attempts.may_wait(wait, left=call.deadline() - self.runtime.clock()):
+                return outcome
+            if not attempts.at_once:
+                await self.runtime.sleep(wait)
+
+    async def _attempt(self, call: Call, authorization: Authorization) -> Outcome:
+        """
+        Send the request once, as soon as there is a place for it and a free moment of the rate.
+
+        A call whose token ended in line gives its place back, waits for another token, and is then before
+        those who have not had their turn.
+        """
+        here = self.here()
+        enters = again = False
+        while not enters:
+            if (error := await authorization.prepare(call.deadline())) is not None:
+                return error
+            enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
+            again = True
+        if self._closed:
+            here.pacer.leave()
+            return Failure(reason="closed", retryable=False)  # `error` says what it is called
+        # Who joins those that wait for an urgent call may have more time than they, so it has an attempt's full
+        # time, unless its timeouts are all that ends it.
+        left = FOREVER if call.urgent and self._may_cancel else call.deadline() - self.runtime.clock()
+        request = call.request.to(self.base_url, self._headers, authorization.headers)
+        request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
+        return await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
 
     def asked(self, request: Request) -> dict[str, str]:
         """
@@ -230,16 +238,14 @@ class Sender:
         """
         return {"method": request.method, "path": urlsplit(self.base_url).path + request.path}
 
-    def error_of(self, outcome: Response | Failure | NoToken, request: Request) -> UserGroupsError:
+    def error(self, outcome: Response | Failure, request: Request) -> UserGroupsError:
         """
-        Make the error that *outcome* means.
+        Return the error that *outcome* of *request* means.
         """
-        if isinstance(outcome, NoToken):
-            return outcome.for_a_caller()
         if isinstance(outcome, Failure):
             asked = self.asked(request)
             if self._closed:
-                return APIConnectionError(_CLOSED, **asked)
+                return APIConnectionError(CLOSED, **asked)
             kind = APITimeoutError if outcome.timed_out else APIConnectionError
             return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
         return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
@@ -256,19 +262,6 @@ class Sender:
             else:
                 with suppress(RuntimeError):  # it has ended
                     loop.call_soon_threadsafe(here.close)
-
-    def _here(self) -> InLoop:
-        """
-        Give the here of the running loop. Another process's is never used.
-        """
-        loop = asyncio.get_running_loop()
-        here = self._loops.get(loop)
-        if here is None or here.process != os.getpid():
-            for ended in [other for other in list(self._loops) if other.is_closed()]:
-                self._loops.pop(ended, None)
-            pacer = Pacer(self._most, self._rate, self.runtime)
-            here = self._loops[loop] = InLoop(pacer, self._connections())
-        return here
 
     def _choose_connections(self, transport: httpx.AsyncBaseTransport | None) -> Callable[[], Connections | Shared]:
         clock = self.runtime.clock
