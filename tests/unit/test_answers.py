@@ -171,7 +171,7 @@ def test_query_is_not_shown() -> None:
         pytest.param(400, {"code": 5}, BadRequestError, "Bad Request", id="400 without words"),
         pytest.param(400, b'"no such thing"', BadRequestError, "no such thing", id="400 with JSON text"),
         pytest.param(503, '<?xml version="1.0"?><e/>', ServerError, "Service Unavailable", id="503 with XML"),
-        pytest.param(500, b"\xfd\xfc", ServerError, "\ufffd\ufffd", id="500 with bytes"),
+        pytest.param(500, b"\xff\xfe", ServerError, "\ufffd\ufffd", id="500 with bytes"),
         pytest.param(500, b"[" * 200_000, ServerError, "[" * 999 + "…", id="500 with deep JSON"),
         pytest.param(520, "", ServerError, "status 520", id="520 with nothing"),
         pytest.param(404, {"message": "no\r\nuser"}, NotFoundError, "no user", id="404 with two lines"),
@@ -468,6 +468,17 @@ def test_f88_secret_spelt_as_it_may_be(secret: str, data: st.DataObject, before:
     assert said not in plain
     assert "***" in plain
     assert secret not in plain
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
+def test_f88_secret_is_hidden_in_every_encoding_of_json(encoding: str) -> None:
+    """JSON may be in UTF-16 and UTF-32, and a secret in it is one all the same."""
+    body = json.dumps({"message": "no canary-key, sir"}).encode(encoding)
+    response = Response(status_code=400, headers={}, body=body, request=httpx.Request("GET", "https://api.invalid/x"))
+
+    error = answers.status_error(response, Redactor(Secret("canary-key")))
+
+    assert (error.message, error.body) == ("no ***, sir", '{"message": "no ***, sir"}')
 
 
 @unhurried

@@ -134,7 +134,8 @@ def path_of(request: httpx.Request) -> str:
 
 def _text(response: Response) -> str:
     body = response.body[:_MOST_READ]
-    return body.decode(json.detect_encoding(body), "replace")
+    text = body.decode(json.detect_encoding(body), "replace")
+    return text if text.lstrip().startswith(("{", "[", '"', "<")) else body.decode("utf-8-sig", "replace")
 
 
 def _request_id(response: Response, redactor: Redactor) -> str | None:
