@@ -11,7 +11,7 @@ from typing import Any
 
 def here(module: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Give what `benchmarks.<module>.measure(**options)` comes to.
+    Return what `benchmarks.<module>.measure(**options)` comes to.
     """
     random.seed(0)  # back-off is drawn at random
     measure = importlib.import_module(f"benchmarks.{module}").measure

@@ -11,7 +11,7 @@ TOKEN = json.dumps({"access_token": ACCESS_TOKEN, "expires_in": 18_000, "token_t
 
 def page(groups: int = GROUPS, next_token: str | None = None, first: int = 0) -> bytes:
     """
-    Give a page of *groups* user groups, numbered from *first*.
+    Return a page of *groups* user groups, numbered from *first*.
     """
     data = [
         {
@@ -30,7 +30,7 @@ def page(groups: int = GROUPS, next_token: str | None = None, first: int = 0) ->
 
 def user_group(users: int) -> bytes:
     """
-    Give a SmartPM user group with so many *users*.
+    Return a SmartPM user group with so many *users*.
     """
     return json.dumps(
         {

@@ -22,7 +22,7 @@ _STYLE = (
 
 def picture(results: Results) -> str:
     """
-    Give the SVG document: requests per second, longer is better.
+    Return the SVG document: requests per second, longer is better.
     """
     callers = results.scale.plan.callers
     height = _TOP + len(callers) * (_PANEL_HEAD + len(results.scale.plan.peers) * _STEP) + 16

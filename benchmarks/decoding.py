@@ -59,7 +59,7 @@ class _UserGroup(_Model):
 
 async def measure(url: str, users: int, times: int) -> dict[str, float]:
     """
-    Give the CPU seconds of a call over an empty transport, and of pydantic and json for the same bytes.
+    Return the CPU seconds of a call over an empty transport, and of pydantic and json for the same bytes.
 
     *gap* is the longest that a beat every 5 ms was late in the same call over a socket, in seconds;
     *idle_gap* is the same without a call.

@@ -46,7 +46,7 @@ class _Counter(asyncio.Protocol):
 
 async def measure(url: str, connections: int, depth: int, seconds: float) -> dict[str, float]:
     """
-    Give the requests per second over *connections* with *depth* requests under way on each.
+    Return the requests per second over *connections* with *depth* requests under way on each.
     """
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     loop = asyncio.get_running_loop()

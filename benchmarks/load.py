@@ -36,7 +36,7 @@ async def measure(
     peer: str, url: str, callers: int, seconds: float, warm_up: float, folder: str | None = None
 ) -> dict[str, object]:
     """
-    Give the `Cell` of *peer*, as JSON; *folder* holds what was generated for the occasion.
+    Return the `Cell` of *peer*, as JSON; *folder* holds what was generated for the occasion.
     """
     if folder is not None:
         sys.path.insert(0, folder)

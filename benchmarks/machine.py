@@ -22,7 +22,7 @@ _PACKAGES = (
 
 def machine() -> str:
     """
-    Give processor, cores and system in a line.
+    Return processor, cores and system in a line.
     """
     cores = os.cpu_count() or 1
     return f"{_processor()}, {cores} core{'s' if cores > 1 else ''}, {platform.system()} {platform.machine()}"
@@ -39,7 +39,7 @@ def _processor() -> str:
 
 def versions() -> Iterable[str]:
     """
-    Give the versions of Python and of all packages that take part.
+    Return the versions of Python and of all packages that take part.
     """
     yield f"{platform.python_implementation()} {platform.python_version()}"
     for package in _PACKAGES:
@@ -51,7 +51,7 @@ def versions() -> Iterable[str]:
 
 def load() -> float:
     """
-    Give how many processes wanted a core in the last minute, in cores of this machine.
+    Return how many processes wanted a core in the last minute, in cores of this machine.
     """
     try:
         return os.getloadavg()[0] / (os.cpu_count() or 1)

@@ -35,7 +35,7 @@ class _Listing(httpx.AsyncBaseTransport):
 
 async def measure(items: int) -> dict[str, float]:
     """
-    Give the peak memory in bytes after a tenth of the *items* and after all, and the seconds it took.
+    Return the peak memory in bytes after a tenth of the *items* and after all, and the seconds it took.
     """
     async with M3terClient(
         org_id="org",

@@ -8,7 +8,7 @@ from usergroups import M3terClient
 
 async def measure(url: str, work: float, prefetch: bool) -> dict[str, float]:
     """
-    Give the *seconds* of a listing, and its *pages*; the reader takes *work* seconds for each.
+    Return the *seconds* of a listing, and its *pages*; the reader takes *work* seconds for each.
     """
     async with M3terClient(
         org_id="org",

@@ -66,7 +66,7 @@ def serving(options: Options) -> Generator[Server, None, None]:
 
 def alone(module: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Give what `benchmarks.<module>.measure(**options)` comes to in a process of its own.
+    Return what `benchmarks.<module>.measure(**options)` comes to in a process of its own.
     """
     command = [sys.executable, "-m", "benchmarks.alone", module, json.dumps(options)]
     run = subprocess.run(
@@ -81,6 +81,6 @@ def alone(module: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """
-    Give this process's environment, without a proxy between here and the server.
+    Return this process's environment, without a proxy between here and the server.
     """
     return os.environ | {"NO_PROXY": "*", "no_proxy": "*"}

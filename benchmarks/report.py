@@ -15,7 +15,7 @@ _MET = {True: "met", False: "**not met**", None: "-"}
 
 def page(results: Results, chart: str, busy: float) -> str:
     """
-    Give the whole page; *chart* is the file name of the picture, *busy* the load of the machine before.
+    Return the whole page; *chart* is the file name of the picture, *busy* the load of the machine before.
     """
     return "\n".join(_lines(results, chart, busy)) + "\n"
 
@@ -177,7 +177,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """
-    Give the lines of a table.
+    Return the lines of a table.
     """
     names = tuple(head)
     yield "| " + " | ".join(names) + " |"

@@ -49,7 +49,7 @@ def play(
 
 def middle(cells: Sequence[Cell]) -> Cell:
     """
-    Give the median of each figure, and the sum of what went wrong.
+    Return the median of each figure, and the sum of what went wrong.
     """
     return Cell(
         rate=median(cell.rate for cell in cells),
@@ -63,7 +63,7 @@ def middle(cells: Sequence[Cell]) -> Cell:
 
 def ratio(rounds: Rounds, figure: Callable[[Cell], float], callers: int, peer: str, other: str) -> float | None:
     """
-    Give *figure* of *peer* over that of *other*: the median of what it was in each round.
+    Return *figure* of *peer* over that of *other*: the median of what it was in each round.
     """
     one, two = rounds.get((peer, callers)), rounds.get((other, callers))
     if not one or not two:

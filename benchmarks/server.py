@@ -66,7 +66,7 @@ class Site:
 
     def answer(self, head: bytes) -> bytes:
         """
-        Give the whole answer to the request with this *head*.
+        Return the whole answer to the request with this *head*.
         """
         target = head.split(b" ", 2)[1]
         if target == b"/counts":
@@ -94,7 +94,7 @@ class Site:
 
 def answer(body: bytes, status: str = "200 OK") -> bytes:
     """
-    Give an HTTP answer with *body*.
+    Return an HTTP answer with *body*.
     """
     return _HEAD.format(status=status, length=len(body)).encode() + body
 

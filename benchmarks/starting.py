@@ -13,7 +13,7 @@ _CLIENTS = 50
 
 def imports(times: int) -> dict[str, float]:
     """
-    Give the seconds of `import httpx, attrs`, of that with asyncio, and of `import usergroups`, each afresh.
+    Return the seconds of `import httpx, attrs`, of that with asyncio, and of `import usergroups`, each afresh.
 
     All are compiled beforehand, as pip leaves them, whatever this environment says about that. What
     one takes more than the first is the median of what it was in each turn.
@@ -34,7 +34,7 @@ def imports(times: int) -> dict[str, float]:
 
 async def measure() -> dict[str, float]:
     """
-    Give the seconds that the *first* client of a process takes to be made, and a *later* one.
+    Return the seconds that the *first* client of a process takes to be made, and a *later* one.
     """
     from usergroups import M3terClient  # `imports` must not pay for it
 

@@ -8,7 +8,7 @@ from usergroups import M3terClient, sweep
 
 async def measure(url: str, users: int, max_rate: float | None) -> dict[str, object]:
     """
-    Give the *seconds* of the sweep, how many users were *answered*, and the *errors* of the others.
+    Return the *seconds* of the sweep, how many users were *answered*, and the *errors* of the others.
     """
     async with M3terClient(
         org_id="org",

@@ -21,7 +21,7 @@ class MemoryStore:
         self._lock = asyncio.Lock()
 
     async def load(self) -> Token | None:
-        """Give the token that is kept, with the seconds that it has left, or None."""
+        """Return the token that is kept, with the seconds that it has left, or None."""
         left = self._ends_at - time.monotonic()
         return Token(self._access_token, left) if self._access_token and left > 0 else None
 

@@ -138,7 +138,7 @@ class Recorder:
 
 def page(of: Mapping[RowTest, Result]) -> str:
     """
-    Give the page for the results *of* tests.
+    Return the page for the results *of* tests.
     """
     found = row_tests()
     by_row = {row.number: [test for test in found if row.number in test.rows] for row in rows()}

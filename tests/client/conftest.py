@@ -11,13 +11,13 @@ from usergroups import M3terClient, SmartPMClient
 
 @pytest.fixture
 def m3ter(make_m3ter: MakeM3ter, clock: FakeClock) -> M3terClient:
-    """Give a m3ter client."""
+    """Return a m3ter client."""
     return make_m3ter(clock=clock, roll=0.5)
 
 
 @pytest.fixture
 def smartpm(make_smartpm: MakeSmartPM, clock: FakeClock) -> SmartPMClient:
-    """Give a SmartPM client."""
+    """Return a SmartPM client."""
     return make_smartpm(clock=clock, roll=0.5)
 
 

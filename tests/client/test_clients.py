@@ -63,7 +63,7 @@ class Provider:
 
 @pytest.fixture(params=["m3ter", "smartpm"])
 def provider(request: pytest.FixtureRequest, make_m3ter: MakeM3ter, make_smartpm: MakeSmartPM) -> Provider:
-    """Give each provider in turn."""
+    """Return each provider in turn."""
     if request.param == "m3ter":
         m3ter = {"org_id": ORG_ID, "api_key": canary.API_KEY_ID, "api_secret": canary.API_SECRET}
         answer: dict[str, Any] = {"data": [{"id": "g", "name": "Planners"}]}
@@ -75,7 +75,7 @@ def provider(request: pytest.FixtureRequest, make_m3ter: MakeM3ter, make_smartpm
 
 @pytest.fixture
 def client(provider: Provider, clock: FakeClock) -> Any:
-    """Give a client of the provider, on the fake clock."""
+    """Return a client of the provider, on the fake clock."""
     return provider.make(clock=clock, roll=0.5)
 
 
@@ -474,7 +474,7 @@ class TestTimeouts:
 
     @pytest.fixture
     async def clock(self) -> FakeClock:
-        """Give a clock that the event loop goes by too."""
+        """Return a clock that the event loop goes by too."""
         clock = FakeClock(rules_loop=True)
         clock.watch()
         return clock

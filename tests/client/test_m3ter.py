@@ -78,7 +78,7 @@ def refuse(httpx_mock: HTTPXMock, status_code: int, **matchers: Any) -> None:
 
 
 def bearer(name: str) -> dict[str, str]:
-    """Give the headers that show the token *name*."""
+    """Return the headers that show the token *name*."""
     return {"Authorization": f"Bearer {name}"}
 
 
@@ -1188,7 +1188,7 @@ class TestSettings:
             monkeypatch.setenv(name, value)
 
     async def shown(self, httpx_mock: HTTPXMock, **arguments: Any) -> tuple[str, str, str]:
-        """Give the address, the organization and the Basic header that a client shows to the provider."""
+        """Return the address, the organization and the Basic header that a client shows to the provider."""
         httpx_mock.add_response(method="POST", json={"access_token": "t"})
         httpx_mock.add_response(method="GET", json=[])
         async with M3terClient(**arguments) as m3ter:

@@ -367,7 +367,7 @@ class TestSettings:
             monkeypatch.setenv(name, value)
 
     async def shown(self, httpx_mock: HTTPXMock, **arguments: Any) -> tuple[str, str, str]:
-        """Give the address, the key and the company that a client shows to the provider."""
+        """Return the address, the key and the company that a client shows to the provider."""
         give_group(httpx_mock)
         async with SmartPMClient(**arguments) as smartpm:
             await smartpm.get_user_group(GROUP_ID)

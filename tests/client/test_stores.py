@@ -37,33 +37,33 @@ class Silent(FakeAsyncRedis):
 
 @pytest.fixture
 def redis_server() -> FakeServer:
-    """Give a Redis server that is well, and empty."""
+    """Return a Redis server that is well, and empty."""
     return FakeServer()
 
 
 @pytest.fixture
 async def process(redis_server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
-    """Give the Redis client of one process."""
+    """Return the Redis client of one process."""
     async with FakeAsyncRedis(server=redis_server) as client:
         yield client
 
 
 @pytest.fixture
 async def other_process(redis_server: FakeServer) -> AsyncIterator[FakeAsyncRedis]:
-    """Give the Redis client of another process, one that wants text for bytes."""
+    """Return the Redis client of another process, one that wants text for bytes."""
     async with FakeAsyncRedis(server=redis_server, decode_responses=True) as client:
         yield client
 
 
 @pytest.fixture
 def store(process: FakeAsyncRedis) -> RedisTokenStore:
-    """Give the store of one process."""
+    """Return the store of one process."""
     return RedisTokenStore(process, key=KEY)
 
 
 @pytest.fixture
 def other(other_process: FakeAsyncRedis) -> RedisTokenStore:
-    """Give the store of the other process."""
+    """Return the store of the other process."""
     return RedisTokenStore(other_process, key=KEY)
 
 
@@ -74,7 +74,7 @@ def page(httpx_mock: HTTPXMock) -> None:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Give what the SDK has warned of."""
+    """Return what the SDK has warned of."""
     return [
         record.getMessage()
         for record in caplog.records
@@ -147,7 +147,7 @@ class TestClients:
 
 @asynccontextmanager
 async def crowd(process: FakeAsyncRedis) -> AsyncIterator[list[M3terClient]]:
-    """Give a hundred clients, as those of a hundred processes that share one key."""
+    """Return a hundred clients, as those of a hundred processes that share one key."""
     async with AsyncExitStack() as opened:
         yield [
             await opened.enter_async_context(

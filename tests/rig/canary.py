@@ -19,7 +19,7 @@ BASIC = b64encode(f"{API_KEY_ID}:{API_SECRET}".encode()).decode()
 
 def _in_base64(word: str) -> list[str]:
     """
-    Give what *word* looks like within base64, at each of the three places it can begin at.
+    Return what *word* looks like within base64, at each of the three places it can begin at.
     """
     looks = []
     for before in range(3):
@@ -36,7 +36,7 @@ _CANARY_BYTES = re.compile(_CANARY.pattern.encode(), re.IGNORECASE)
 
 def has_canary(text: str | bytes) -> bool:
     """
-    Tell whether a secret shows in *text*, as it is or in base64.
+    Return whether a secret shows in *text*, as it is or in base64.
     """
     if isinstance(text, bytes):
         return _CANARY_BYTES.search(text) is not None
@@ -53,7 +53,7 @@ SDK_FOLDERS = _sdk_folders()
 
 def chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
     """
-    Give *error* and all that hangs on it, each with how it hangs there.
+    Return *error* and all that hangs on it, each with how it hangs there.
     """
     pending = [(type(error).__name__, error)]
     seen: set[int] = set()
@@ -73,7 +73,7 @@ def chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
 
 def sweep_exception(error: BaseException, folders: tuple[str, ...] = SDK_FOLDERS) -> list[str]:
     """
-    Give the places of *error* and its chain at which a canary shows.
+    Return the places of *error* and its chain at which a canary shows.
 
     Looked at are text, repr, args, attributes, notes, pickle, and the locals of the traceback's
     frames whose code lies in *folders*.
@@ -95,7 +95,7 @@ def sweep_exception(error: BaseException, folders: tuple[str, ...] = SDK_FOLDERS
 
 def sweep_object(thing: object) -> list[str]:
     """
-    Give the places of *thing* (its repr, text, vars and pickle) at which a canary shows.
+    Return the places of *thing* (its repr, text, vars and pickle) at which a canary shows.
     """
     name = type(thing).__name__
     found = _sweep(name, thing)
@@ -106,7 +106,7 @@ def sweep_object(thing: object) -> list[str]:
 
 def foreign(error: BaseException, folders: tuple[str, ...] = SDK_FOLDERS) -> list[str]:
     """
-    Give what hangs on *error* (an SDK's) that came from below it, and is another library's or a
+    Return what hangs on *error* (an SDK's) that came from below it, and is another library's or a
     builtin exception: whose traceback touches *folders*.
     """
     return [
@@ -171,7 +171,7 @@ def _repr(thing: object, how: Callable[[object], str] = repr) -> str:
 
 def _frames(error: BaseException, folders: tuple[str, ...]) -> Iterator[FrameType]:
     """
-    Give the frames of *error*'s traceback whose code lies in *folders*.
+    Return the frames of *error*'s traceback whose code lies in *folders*.
     """
     traceback = error.__traceback__
     while traceback is not None:

@@ -32,7 +32,7 @@ async def explore(
     call: Callable[[], Awaitable[T]], *, times: int = 1, first: int = 1, step: int = 1
 ) -> AsyncGenerator[Cut[T], None]:
     """
-    Give what comes of *call* cancelled at turn *first*, *first* + *step*, ..., until it ends first.
+    Return what comes of *call* cancelled at turn *first*, *first* + *step*, ..., until it ends first.
 
     The cancel comes at the start of a turn, before anything else in it: in one of them the task
     waits, in another what it waited for has just arrived and it does not know yet. With *times* 2

@@ -51,7 +51,7 @@ async def watch() -> AsyncIterator[Watch]:
 @pytest.fixture
 def clock() -> FakeClock:
     """
-    Give a fake clock that moves on by itself whenever nothing else happens.
+    Return a fake clock that moves on by itself whenever nothing else happens.
     """
     return FakeClock()
 
@@ -73,7 +73,7 @@ def make_server(watch: Watch) -> MakeServer:
 @pytest.fixture
 def server(make_server: MakeServer) -> FaultServer:
     """
-    Give a server that has no scripts yet.
+    Return a server that has no scripts yet.
     """
     return make_server()
 

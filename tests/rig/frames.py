@@ -16,7 +16,7 @@ PIECE = 8  # characters of a secret that are too many
 
 def shown(error: BaseException, secrets: Iterable[str], folders: tuple[str, ...] = OURS) -> list[str]:
     """
-    Give the places at which a piece of one of *secrets* shows in *error*, its chain, or their frames in *folders*.
+    Return the places at which a piece of one of *secrets* shows in *error*, its chain, or their frames in *folders*.
 
     Looked at is every text that can be reached from a local variable: through containers, and through
     attributes, closures and arguments of what is the SDK's own. Of other objects it is the repr.
@@ -39,7 +39,7 @@ def shown(error: BaseException, secrets: Iterable[str], folders: tuple[str, ...]
 
 def _texts(roots: list[tuple[str, object]]) -> Iterator[tuple[str, str]]:
     """
-    Give every text that can be reached from *roots*, and how.
+    Return every text that can be reached from *roots*, and how.
     """
     pending = deque(roots)
     seen: dict[int, object] = {}
@@ -74,7 +74,7 @@ def _within(one: object) -> Iterator[tuple[str, object]]:
 
 def _names(one: object) -> Iterable[str]:
     """
-    Give the names of those attributes of *one* that are looked at.
+    Return the names of those attributes of *one* that are looked at.
     """
     if isinstance(one, partial):
         return "func", "args", "keywords"

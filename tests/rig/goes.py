@@ -15,7 +15,7 @@ class Go:
 
     def took(self, seconds: float, *, at_most: float) -> None:
         """
-        Tell how many *seconds* a part of the deed took, and how many it may take.
+        Return how many *seconds* a part of the deed took, and how many it may take.
         """
         self._took.append((seconds, at_most))
 
@@ -33,7 +33,7 @@ class Go:
 
 def goes(most: int = MOST) -> Iterator[Go]:
     """
-    Give one go after another until one of them is in time; raise `AssertionError` where none of *most* is.
+    Return one go after another until one of them is in time; raise `AssertionError` where none of *most* is.
 
     A busy machine is late now and then, and an SDK that is late is so every time. Only what is told
     by `took` has several goes: what else a test asserts, it asserts in each of them.

@@ -55,7 +55,7 @@ class Heartbeat:
 
 def _own_time() -> float:
     """
-    Give the seconds of a clock that stands still while this thread stands in line for a processor.
+    Return the seconds of a clock that stands still while this thread stands in line for a processor.
     """
     try:
         waited = int(_SCHEDULER.read_text(encoding="ascii").split()[1])

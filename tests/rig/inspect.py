@@ -41,7 +41,7 @@ class Gate:
 
 def gates(client: object) -> list[Gate]:
     """
-    Give the gates of *client*, one for each loop that it has been used in.
+    Return the gates of *client*, one for each loop that it has been used in.
     """
     return [
         Gate(in_flight=thing.in_flight, waiting=thing.waiting)
@@ -66,7 +66,7 @@ def waiting(client: object) -> int:
 
 def pools(client: object) -> list[httpcore.AsyncConnectionPool]:
     """
-    Give the connection pools of *client*.
+    Return the connection pools of *client*.
     """
     return [thing for thing in _within(client) if isinstance(thing, httpcore.AsyncConnectionPool)]
 
@@ -97,7 +97,7 @@ def _connections(client: object) -> list[Any]:
 
 def _within(thing: object) -> Iterator[Any]:
     """
-    Give all that can be reached from *thing*.
+    Return all that can be reached from *thing*.
     """
     pending, seen = [thing], {id(thing)}
     while pending:

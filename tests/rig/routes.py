@@ -60,7 +60,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """
-        Give the first header called *name*, or None.
+        Return the first header called *name*, or None.
         """
         return next((value for other, value in self.headers if other == name.lower()), None)
 
@@ -94,7 +94,7 @@ class Route:
 
     def fits(self, request: Request) -> bool:
         """
-        Tell whether this route is for *request*, and not used up.
+        Return whether this route is for *request*, and not used up.
         """
         return (
             self.left != 0
@@ -104,7 +104,7 @@ class Route:
 
     def take(self, request: Request) -> Script:
         """
-        Give the script for *request*.
+        Return the script for *request*.
         """
         self.hits += 1
         if self.left is not None:
@@ -114,6 +114,6 @@ class Route:
 
 def path_fits(pattern: str, path: str) -> bool:
     """
-    Tell whether *path* is *pattern*, or begins with it where that ends in `*`.
+    Return whether *path* is *pattern*, or begins with it where that ends in `*`.
     """
     return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern

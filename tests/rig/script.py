@@ -166,7 +166,7 @@ def tunnel(port: int) -> Step:
 
 def head(status: int = 200, headers: Headers = (), *, length: int | None = None, reason: str | None = None) -> bytes:
     """
-    Give a status line and headers, with a Content-Length if *length* is given.
+    Return a status line and headers, with a Content-Length if *length* is given.
     """
     fields = list(headers.items() if isinstance(headers, Mapping) else headers)
     if length is not None:
@@ -186,7 +186,7 @@ def answer(
     length: int | None = None,
 ) -> bytes:
     """
-    Give an answer with *body*. Its Content-Length is right unless *length* says otherwise.
+    Return an answer with *body*. Its Content-Length is right unless *length* says otherwise.
     """
     fields = list(headers.items() if isinstance(headers, Mapping) else headers)
     if content_type:
@@ -196,14 +196,14 @@ def answer(
 
 def json_answer(document: object, status: int = 200, headers: Headers = ()) -> bytes:
     """
-    Give an answer whose body is *document* as JSON.
+    Return an answer whose body is *document* as JSON.
     """
     return answer(json.dumps(document).encode(), status, headers)
 
 
 def token_answer(token: str = ACCESS_TOKEN, expires_in: object = 18_000, **more: object) -> bytes:
     """
-    Give a token endpoint's answer; *more* are further fields of it.
+    Return a token endpoint's answer; *more* are further fields of it.
     """
     document = {"access_token": token, "expires_in": expires_in, "token_type": "Bearer", **more}
     return json_answer(document, headers={"Cache-Control": "no-store"})
@@ -211,7 +211,7 @@ def token_answer(token: str = ACCESS_TOKEN, expires_in: object = 18_000, **more:
 
 def gzip_answer(body: bytes, status: int = 200, headers: Headers = (), *, cut: int = 0) -> bytes:
     """
-    Give an answer with *body* in gzip, of which the last *cut* bytes are missing.
+    Return an answer with *body* in gzip, of which the last *cut* bytes are missing.
     """
     fields = list(headers.items() if isinstance(headers, Mapping) else headers)
     packed = gzip.compress(body, mtime=0)
@@ -222,7 +222,7 @@ def chunked_answer(
     body: bytes, status: int = 200, headers: Headers = (), *, size: int = 1024, ended: bool = True
 ) -> bytes:
     """
-    Give an answer in chunks of *size* bytes (RFC 9112, 7.1), without the last chunk if not *ended*.
+    Return an answer in chunks of *size* bytes (RFC 9112, 7.1), without the last chunk if not *ended*.
     """
     fields = list(headers.items() if isinstance(headers, Mapping) else headers)
     fields += [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]

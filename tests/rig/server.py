@@ -93,13 +93,13 @@ class FaultServer:
 
     def once(self, path: str, *answers: Answer, method: str | None = None) -> None:
         """
-        Give each of *answers* once, in order, to requests for *path* (a `*` at its end: any rest).
+        Return each of *answers* once, in order, to requests for *path* (a `*` at its end: any rest).
         """
         self._routes += [Route(method, path, one, left=1) for one in answers]
 
     def always(self, path: str, answer: Answer, *, method: str | None = None) -> Route:
         """
-        Give *answer* to requests for *path*; where it is callable, what it gives for the request
+        Return *answer* to requests for *path*; where it is callable, what it gives for the request
         and its number at this route, from 1.
         """
         route = Route(method, path, answer)
@@ -121,7 +121,7 @@ class FaultServer:
 
     def asked(self, path: str = "*", *, method: str | None = None) -> list[Request]:
         """
-        Give the requests for *path* so far.
+        Return the requests for *path* so far.
         """
         return [
             request for request in self.requests if path_fits(path, request.path) and method in (None, request.method)
@@ -264,7 +264,7 @@ class FaultServer:
 
     def script_for(self, request: Request) -> Script:
         """
-        Give the script of the first route that fits *request*, once it is in the records.
+        Return the script of the first route that fits *request*, once it is in the records.
         """
         self._requests.append(request)
         self.received.add(1)
@@ -280,7 +280,7 @@ class FaultServer:
 
     def greeting(self, connection: int) -> Script:
         """
-        Give the script that *connection* begins with.
+        Return the script that *connection* begins with.
         """
         return () if self.on_connect is None else self.on_connect(connection)
 

@@ -22,7 +22,7 @@ def surroundings(
     make_transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
 ) -> Iterator[None]:
     """
-    Give clients that are made in this block these surroundings; what is None stays as it is.
+    Return clients that are made in this block these surroundings; what is None stays as it is.
 
     *roll* is what the dice always show (0 to 1; a back-off wait of 0 s for 0), or a seeded
     `random.Random` to throw them with. *make_transport* makes what stands in for each of
@@ -74,7 +74,7 @@ def fake_clock(
     roll: float | random.Random = 0.5,
 ) -> Iterator[FakeClock]:
     """
-    Give clients that are made in this block a `FakeClock` and dice that show *roll*.
+    Return clients that are made in this block a `FakeClock` and dice that show *roll*.
     """
     clock = FakeClock(now, autopilot=autopilot, grace=grace, rules_loop=rules_loop)
     with surroundings(clock=clock, roll=roll):

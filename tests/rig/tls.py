@@ -30,7 +30,7 @@ class Authority:
 
     def server_context(self, kind: Kind = "good") -> ssl.SSLContext:
         """
-        Give the TLS side of a server on 127.0.0.1 whose certificate is of this *kind*.
+        Return the TLS side of a server on 127.0.0.1 whose certificate is of this *kind*.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if kind == "self-signed":

@@ -45,7 +45,7 @@ class Turns:
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop | None = None) -> "Turns":
         """
-        Give the turns of *loop*, or of the running one.
+        Return the turns of *loop*, or of the running one.
         """
         loop = loop or asyncio.get_running_loop()
         if loop not in _KNOWN:

@@ -157,7 +157,7 @@ async def _rotation_in_process(kind: str, seed: int, share: float) -> rows.Repor
 
 def _memory() -> int:
     """
-    Give the bytes of memory that this process has.
+    Return the bytes of memory that this process has.
     """
     return int(Path(f"/proc/{os.getpid()}/statm").read_text().split()[1]) * _PAGE
 

@@ -18,7 +18,7 @@ class InProcess(httpx.AsyncBaseTransport):
 
     def figures(self) -> dict[str, int]:
         """
-        Give how many tokens were given, and how many were used.
+        Return how many tokens were given, and how many were used.
         """
         return {"tokens": self._tokens, "used": len(self._used)}
 

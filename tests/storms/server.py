@@ -44,7 +44,7 @@ class ServerProcess:
 
     def figures(self) -> dict[str, Any]:
         """
-        Give how many sockets are *open* and were at *most_open*, how many requests were *received*, the
+        Return how many sockets are *open* and were at *most_open*, how many requests were *received*, the
         last *held* groups in the order in which they were asked for, how many *tokens* were given, and
         how many were *used*.
         """
@@ -84,7 +84,7 @@ class ServerThread:
 
     def figures(self) -> dict[str, Any]:
         """
-        Give the figures; see `ServerProcess`.
+        Return the figures; see `ServerProcess`.
         """
         return _figures(self._server, self._weather)
 

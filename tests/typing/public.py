@@ -226,7 +226,7 @@ class Shelf:
 
     async def load(self) -> Token | None:
         """
-        Give a token.
+        Return a token.
         """
         token = Token(access_token="token", expires_in=60.0)
         assert_type(token.access_token, str)

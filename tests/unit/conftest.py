@@ -9,7 +9,7 @@ from usergroups._auth.source import TokenSource
 
 @pytest.fixture
 async def clock() -> FakeClock:
-    """Give a clock that only the test moves; the event loop goes by it too."""
+    """Return a clock that only the test moves; the event loop goes by it too."""
     clock = FakeClock(autopilot=False, rules_loop=True)
     clock.watch()
     return clock
@@ -17,11 +17,11 @@ async def clock() -> FakeClock:
 
 @pytest.fixture
 def endpoint(clock: FakeClock) -> Endpoint:
-    """Give a token endpoint that is well."""
+    """Return a token endpoint that is well."""
     return Endpoint(clock)
 
 
 @pytest.fixture
 def source(clock: FakeClock, endpoint: Endpoint) -> TokenSource:
-    """Give a source that asks *endpoint*, with the settings that clients have by default."""
+    """Return a source that asks *endpoint*, with the settings that clients have by default."""
     return source_of(endpoint, clock)

@@ -73,7 +73,7 @@ class Shelf:
         self._lock = asyncio.Lock()
 
     async def load(self) -> Token | None:
-        """Give the token with the seconds it has left now."""
+        """Return the token with the seconds it has left now."""
         left = self._ends_at - self._clock()
         return Token(self.token.access_token, left) if self.token and left > 0 else None
 
@@ -98,7 +98,7 @@ def source_of(
 
 
 async def name(asked: Awaitable[Grant | NoToken | None]) -> str:
-    """Give the name of the token that *asked* comes to, or of the error that it fails with."""
+    """Return the name of the token that *asked* comes to, or of the error that it fails with."""
     outcome = await asked
     if isinstance(outcome, NoToken):
         return type(outcome.error).__name__
@@ -106,7 +106,7 @@ async def name(asked: Awaitable[Grant | NoToken | None]) -> str:
 
 
 async def error(asked: Awaitable[Grant | NoToken | None]) -> UserGroupsError:
-    """Give the error that *asked* fails with."""
+    """Return the error that *asked* fails with."""
     outcome = await asked
     assert isinstance(outcome, NoToken)
     return outcome.for_a_caller()

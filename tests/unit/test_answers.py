@@ -45,7 +45,7 @@ def answer(
     headers: dict[str, str] | None = None,
     sent: dict[str, str] | None = None,
 ) -> Response:
-    """Give an answer with *headers* to a request that was sent with *sent*; a body that is neither is JSON."""
+    """Return an answer with *headers* to a request that was sent with *sent*; a body that is neither is JSON."""
     if isinstance(body, str):
         body = body.encode()
     if not isinstance(body, bytes):
@@ -55,12 +55,12 @@ def answer(
 
 
 def basic(user: str, password: str) -> str:
-    """Give the credentials of HTTP Basic."""
+    """Return the credentials of HTTP Basic."""
     return b64encode(f"{user}:{password}".encode()).decode()
 
 
 def redactor(came: Response) -> Redactor:
-    """Give the redactor of a client with the secrets that it has sent for *came*."""
+    """Return the redactor of a client with the secrets that it has sent for *came*."""
     scheme, _, credentials = came.request.headers.get("authorization", "").partition(" ")
     secrets = [came.request.headers.get("x-api-key", ""), credentials]
     if scheme == "Basic":
@@ -434,17 +434,17 @@ def test_f74_secret_at_the_edge_of_the_body_is_hidden_whole() -> None:
 
 
 def in_json(character: str) -> str:
-    """Give JSON's number of *character*."""
+    """Return JSON's number of *character*."""
     return f"\\u{ord(character):04x}"
 
 
 def in_a_url(character: str) -> str:
-    """Give a URL's number of *character*."""
+    """Return a URL's number of *character*."""
     return f"%{ord(character):02X}"
 
 
 def in_html(character: str) -> str:
-    """Give HTML's number of *character*."""
+    """Return HTML's number of *character*."""
     return f"&#{ord(character)};"
 
 

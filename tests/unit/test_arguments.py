@@ -81,7 +81,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
     @property
     def target(self) -> str:
-        """Give path and query of the last request, as they go over the wire."""
+        """Return path and query of the last request, as they go over the wire."""
         return self.asked[-1].url.raw_path.decode("ascii")
 
 
@@ -91,7 +91,7 @@ def client(kind: type[Any], /, **changes: Any) -> Any:
 
 
 def refused(call: Callable[[], object]) -> ConfigurationError:
-    """Give the error that *call* raises, which hangs on no other and shows no secret."""
+    """Return the error that *call* raises, which hangs on no other and shows no secret."""
     with pytest.raises(ConfigurationError) as caught:
         call()
     assert caught.value.__context__ is None

@@ -61,12 +61,12 @@ def accepts(*tokens: str, refusal: int = 401) -> Callable[[str], int]:
 
 @pytest.fixture
 def auth(source: TokenSource) -> BearerAuth:
-    """Give the auth of a client whose provider answers 401 or 403 to a token that has ended."""
+    """Return the auth of a client whose provider answers 401 or 403 to a token that has ended."""
     return BearerAuth(source, REFUSALS)
 
 
 def status(outcome: Outcome) -> int:
-    """Give the status that came back."""
+    """Return the status that came back."""
     assert isinstance(outcome, Response)
     return outcome.status_code
 

@@ -31,7 +31,7 @@ class Stream(httpx.AsyncByteStream):
         self.generator_closed = False
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        """Give the chunks, and raise the error at their end."""
+        """Return the chunks, and raise the error at their end."""
         try:
             for chunk in self.chunks:
                 self.read += 1
@@ -42,7 +42,7 @@ class Stream(httpx.AsyncByteStream):
             self.generator_closed = True
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Return the connection back."""
         assert self.generator_closed or not self.read
         self.closed = True
 
@@ -55,22 +55,22 @@ class PlainStream(httpx.AsyncByteStream):
         self.closed = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the iterator, which is this."""
+        """Return the iterator, which is this."""
         return self
 
     async def __anext__(self) -> bytes:
-        """Give the next chunk."""
+        """Return the next chunk."""
         for chunk in self.chunks:
             return chunk
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Return the connection back."""
         self.closed = True
 
 
 def response(stream: httpx.AsyncByteStream, coding: str | None = None) -> httpx.Response:
-    """Give an answer with the body *stream* in *coding*."""
+    """Return an answer with the body *stream* in *coding*."""
     return httpx.Response(200, headers={} if coding is None else {"content-encoding": coding}, stream=stream)
 
 

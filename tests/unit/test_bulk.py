@@ -63,7 +63,7 @@ class Keys:
         self.pulled = 0
 
     def __iter__(self) -> Iterator[int]:
-        """Give the keys."""
+        """Return the keys."""
         for key in range(self.count):
             self.pulled += 1
             yield key
@@ -75,7 +75,7 @@ class LaterKeys(Keys):
     closed = False
 
     async def __aiter__(self) -> AsyncIterator[int]:
-        """Give the keys."""
+        """Return the keys."""
         try:
             for key in range(self.count):
                 await asyncio.sleep(0)
@@ -107,7 +107,7 @@ async def double(key: int) -> int:
 
 
 def others() -> set["asyncio.Task[object]"]:
-    """Give the tasks that there are beside this one."""
+    """Return the tasks that there are beside this one."""
     return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
 
@@ -828,7 +828,7 @@ class Slow:
         self.closed = 0
 
     async def __aiter__(self) -> AsyncIterator[int]:
-        """Give the keys."""
+        """Return the keys."""
         self.begun += 1
         try:
             for key in range(6):

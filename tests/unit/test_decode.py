@@ -53,14 +53,14 @@ every_model = pytest.mark.parametrize(
 
 @lru_cache
 def schema(package: Any, name: str) -> dict[str, Any]:
-    """Give the schema *name* of the specification that *package* is generated from."""
+    """Return the schema *name* of the specification that *package* is generated from."""
     spec = yaml.safe_load((SPECS / f"{package.__name__.split('_')[1]}.yaml").read_text(encoding="utf-8"))
     found: dict[str, Any] = spec["components"]["schemas"][name]
     return found
 
 
 def user(**changes: object) -> dict[str, object]:
-    """Give a SmartPM user with every field, but for *changes*."""
+    """Return a SmartPM user with every field, but for *changes*."""
     return {
         "id": ID,
         "firstName": "Kirby",
@@ -77,12 +77,12 @@ def user(**changes: object) -> dict[str, object]:
 
 
 def smartpm_group(*users: object, **changes: object) -> dict[str, object]:
-    """Give a SmartPM user group with *users*, but for *changes*."""
+    """Return a SmartPM user group with *users*, but for *changes*."""
     return {"id": ID, "name": "Project Managers", "users": list(users)} | changes
 
 
 def m3ter_group(**changes: object) -> dict[str, object]:
-    """Give an m3ter user group with every field, but for *changes*."""
+    """Return an m3ter user group with every field, but for *changes*."""
     return {
         "id": "g-1",
         "version": 3,
@@ -100,7 +100,7 @@ def build(model: type[M], raw: object, path: str = "$") -> M:
 
 
 def mismatch(model: type[Any], raw: object, path: str = "$") -> MismatchError:
-    """Give what is wrong with *raw* as a *model*."""
+    """Return what is wrong with *raw* as a *model*."""
     with pytest.raises(MismatchError) as caught:
         build(model, raw, path)
     return caught.value
@@ -614,7 +614,7 @@ class Nothing:
     additional_properties: dict[str, str] = attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
+        """Return the JSON form."""
         return dict(self.additional_properties)
 
 
@@ -649,7 +649,7 @@ class Everything:
     additional_properties: dict[str, Any] = attrs.field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
+        """Return the JSON form."""
         return {
             "at": self.at.isoformat(),
             "day": self.day.isoformat(),
@@ -677,7 +677,7 @@ class Everything:
 
 
 def everything(**changes: object) -> dict[str, object]:
-    """Give the JSON of an `Everything`, but for *changes*; `any_thing` is the field with the odd name."""
+    """Return the JSON of an `Everything`, but for *changes*; `any_thing` is the field with the odd name."""
     good: dict[str, object] = {
         "at": "2024-01-01T12:00:00",
         "day": "2024-01-01",
@@ -879,7 +879,7 @@ class TestShape:
 
 
 def answer(document: object) -> Response:
-    """Give a good answer with *document* as its body."""
+    """Return a good answer with *document* as its body."""
     request = httpx.Request("GET", "https://api.example/x")
     return Response(status_code=200, headers={}, body=json.dumps(document).encode(), request=request)
 

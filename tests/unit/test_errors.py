@@ -55,7 +55,7 @@ unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails n
 
 
 def subclasses(kind: type[Exception]) -> set[type[Exception]]:
-    """Give *kind* and all that is below it."""
+    """Return *kind* and all that is below it."""
     return {kind}.union(*map(subclasses, kind.__subclasses__()))
 
 

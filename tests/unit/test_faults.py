@@ -72,7 +72,7 @@ OTHERS: dict[type[Exception], Failure] = {
 
 
 def raised(kind: type[Exception]) -> Exception:
-    """Give a *kind* of exception with words of its own, as bare as its constructor allows."""
+    """Return a *kind* of exception with words of its own, as bare as its constructor allows."""
     if kind is httpx.HTTPStatusError:
         request = httpx.Request("GET", "https://api.example")
         return httpx.HTTPStatusError("canary", request=request, response=httpx.Response(500))
@@ -84,7 +84,7 @@ def raised(kind: type[Exception]) -> Exception:
 
 
 def caused(error: Exception, *causes: BaseException) -> Exception:
-    """Give *error* as it is when *causes*, the nearest first, led to it."""
+    """Return *error* as it is when *causes*, the nearest first, led to it."""
     last: BaseException = error
     for cause in causes:
         last.__cause__ = cause
@@ -220,13 +220,13 @@ def handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Give a certificate authority that nobody knows."""
+    """Return a certificate authority that nobody knows."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="module")
 def server(authority: trustme.CA) -> ssl.SSLContext:
-    """Give a server with a certificate of that authority."""
+    """Return a server with a certificate of that authority."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("api.example").configure_cert(context)
     return context

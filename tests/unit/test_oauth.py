@@ -34,12 +34,12 @@ json_values = st.recursive(
 
 
 def body(**changes: object) -> bytes:
-    """Give a good answer of the token endpoint, with *changes*."""
+    """Return a good answer of the token endpoint, with *changes*."""
     return json.dumps(GOOD | changes).encode()
 
 
 def without(name: str) -> bytes:
-    """Give a good answer of the token endpoint that lacks *name*."""
+    """Return a good answer of the token endpoint that lacks *name*."""
     return json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
 
 

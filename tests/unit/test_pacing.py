@@ -481,7 +481,7 @@ class TestRate:
     """At most so many starts a second."""
 
     async def starts(self, gate: Pacer, clock: FakeClock, count: int) -> list[float]:
-        """Give the seconds, from the first on, at which *count* callers that come at once start."""
+        """Return the seconds, from the first on, at which *count* callers that come at once start."""
         clock.autopilot = True
         at: list[float] = []
 

@@ -22,7 +22,7 @@ Pages = Mapping[str | None, Page[int]]
 
 
 def again() -> PaginationError:
-    """Give the error for a page token that came round again."""
+    """Return the error for a page token that came round again."""
     return PaginationError("again", json_path="$.nextToken", request_id="r-1")
 
 
@@ -37,7 +37,7 @@ class Server:
         self.goes.set()
 
     async def __call__(self, token: str | None) -> Fetched[int]:
-        """Give the page that *token* asks for."""
+        """Return the page that *token* asks for."""
         self.asked.append(token)
         self.fails_in -= 1
         if self.fails_in == 0:
@@ -74,7 +74,7 @@ async def read(pager: AsyncPager[int]) -> tuple[list[int], Exception | None]:
 
 
 def others() -> set["asyncio.Task[object]"]:
-    """Give the tasks that there are beside this one."""
+    """Return the tasks that there are beside this one."""
     return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
 

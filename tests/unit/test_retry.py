@@ -37,7 +37,7 @@ policies = st.builds(
 
 
 def answer(status: int = 200, **headers: str) -> Response:
-    """Give an answer; `retry_after="1"` is its Retry-After."""
+    """Return an answer; `retry_after="1"` is its Retry-After."""
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
     request = httpx.Request("GET", "https://api.example/x")
     return Response(status_code=status, headers=lower, body=b"", request=request)
@@ -397,7 +397,7 @@ STALE = Failure(reason="the connection was lost", disconnected=True, stale=True)
 
 
 def empty_budget() -> RetryBudget:
-    """Give a budget with no retry left."""
+    """Return a budget with no retry left."""
     budget = RetryBudget()
     while budget.take():
         pass

@@ -13,7 +13,7 @@ from usergroups._runtime import RUNTIME, Runtime
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Give a clock on autopilot."""
+    """Return a clock on autopilot."""
     return FakeClock()
 
 

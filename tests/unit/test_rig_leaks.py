@@ -28,14 +28,14 @@ GROUP_PATH = f"/public/v1/user-groups/{GROUP}"
 
 @pytest.fixture
 def watched() -> Iterator[Watch]:
-    """Give a watch whose findings the test itself looks at."""
+    """Return a watch whose findings the test itself looks at."""
     with Watch(settling=0.1) as watched:
         yield watched
 
 
 @pytest.fixture
 def served(watched: Watch) -> Iterator[FaultServer]:
-    """Give a server that is watched."""
+    """Return a server that is watched."""
     with FaultServer() as served:
         watched.add_server(served)
         yield served

@@ -35,7 +35,7 @@ GET = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
 
 @pytest.fixture
 def faults() -> Iterator[FaultServer]:
-    """Give a server without scripts."""
+    """Return a server without scripts."""
     with FaultServer() as faults:
         yield faults
 
@@ -401,7 +401,7 @@ async def test_crowd_is_served(faults: FaultServer) -> None:
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    """Give the authority that signs for this file."""
+    """Return the authority that signs for this file."""
     return Authority()
 
 

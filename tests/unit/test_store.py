@@ -45,13 +45,13 @@ class Broken(Shelf):
 
 @pytest.fixture
 def shelf(clock: FakeClock) -> Shelf:
-    """Give a store that is well, and empty."""
+    """Return a store that is well, and empty."""
     return Shelf(clock)
 
 
 @pytest.fixture
 def two(clock: FakeClock, endpoint: Endpoint, shelf: Shelf) -> tuple[TokenSource, TokenSource]:
-    """Give two sources that share a store."""
+    """Return two sources that share a store."""
     return source_of(endpoint, clock, store=shelf), source_of(endpoint, clock, store=shelf)
 
 

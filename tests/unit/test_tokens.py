@@ -895,7 +895,7 @@ class TestReplace:
 
     @pytest.fixture
     async def refused(self, source: TokenSource) -> Token:
-        """Give the token that the source holds, and the API refuses."""
+        """Return the token that the source holds, and the API refuses."""
         grant = await source.get(FOREVER)
         assert isinstance(grant, Grant)
         return grant.token

@@ -32,7 +32,7 @@ unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails n
 
 
 def proxy_of(base_url: str = URL) -> str | None:
-    """Give the URL of the proxy that the environment has for *base_url*."""
+    """Return the URL of the proxy that the environment has for *base_url*."""
     proxy = environment_proxies()(base_url)
     return None if proxy is None else str(proxy.url)
 
@@ -331,20 +331,20 @@ class TestProxy:
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Give a certificate authority that nobody knows."""
+    """Return a certificate authority that nobody knows."""
     return trustme.CA(organization_name="Canary Works")
 
 
 @pytest.fixture
 def cert_file(tmp_path: Path, authority: trustme.CA) -> Path:
-    """Give a file with the certificate of that authority."""
+    """Return a file with the certificate of that authority."""
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return path
 
 
 def organizations(context: ssl.SSLContext) -> set[str]:
-    """Give the names of the organizations that *context* trusts."""
+    """Return the names of the organizations that *context* trusts."""
     return {
         value
         for certificate in context.get_ca_certs()

@@ -57,7 +57,7 @@ class Meanwhile:
 
 @contextmanager
 def memory() -> Iterator[Callable[[], int]]:
-    """Give what tells the most bytes that were in use at once, so far in this block."""
+    """Return what tells the most bytes that were in use at once, so far in this block."""
     tracemalloc.start()
     try:
         yield lambda: tracemalloc.get_traced_memory()[1]

@@ -22,7 +22,7 @@ from usergroups.transports import aiohttp_transport
 
 @pytest.fixture(params=["httpcore", "aiohttp"])
 async def transport(request: pytest.FixtureRequest, watch: Watch) -> AsyncIterator[httpx.AsyncBaseTransport | None]:
-    """Give what to pass as `transport=`: None for the usual one; it is closed after the test."""
+    """Return what to pass as `transport=`: None for the usual one; it is closed after the test."""
     made: httpx.AsyncBaseTransport | None = None
     if request.param == "aiohttp":
         made = aiohttp_transport()

@@ -38,7 +38,7 @@ def smartpm(make_smartpm: MakeSmartPM, server: FaultServer, options: Options) ->
 
 @pytest.fixture
 def warned(caplog: pytest.LogCaptureFixture) -> Warned:
-    """Give what the SDK has warned of, sentence by sentence."""
+    """Return what the SDK has warned of, sentence by sentence."""
 
     def sentences() -> list[str]:
         records = [one for one in caplog.records if one.levelno >= logging.WARNING]
@@ -49,7 +49,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> Warned:
 
 
 def group_of(*users: object, **fields: object) -> dict[str, Any]:
-    """Give a SmartPM group with *users*."""
+    """Return a SmartPM group with *users*."""
     return {"id": GROUP_ID, "name": "Operators", "users": list(users), **fields}
 
 

@@ -33,7 +33,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 def listing(request: Request, n: int) -> Script:
-    """Give a page of three of a user's groups, each named after the user and the page."""
+    """Return a page of three of a user's groups, each named after the user and the page."""
     number = int(dict(request.query).get("nextToken", "1"))
     user = request.path.split("/")[4]
     return json_answer({"data": [{"id": f"{user}-{number}"}], "nextToken": str(number + 1) if number < 3 else None})
@@ -48,7 +48,7 @@ class Users:
     closed: int = 0
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        """Give the users."""
+        """Return the users."""
         self.begun += 1
         try:
             for number in range(self.count):
@@ -63,7 +63,7 @@ class Users:
 
 
 def others() -> set["asyncio.Task[object]"]:
-    """Give the tasks that there are beside this one."""
+    """Return the tasks that there are beside this one."""
     return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
 

@@ -30,7 +30,7 @@ LAST_PART, END = 75, 95
 
 @pytest.fixture
 def crowd(transport: httpx.AsyncBaseTransport | None) -> int:
-    """Give the number of callers: whom a fetch serves is nothing to the transport, so the second has fewer."""
+    """Return the number of callers: whom a fetch serves is nothing to the transport, so the second has fewer."""
     return 10_000 if transport is None else 1_000
 
 
@@ -52,7 +52,7 @@ async def arrive(count: int, call: Callable[[], Awaitable[object]]) -> list["asy
 
 
 async def outcomes(tasks: list["asyncio.Task[object]"]) -> list[BaseException | None]:
-    """Give what each of *tasks* raised, or None."""
+    """Return what each of *tasks* raised, or None."""
     results = await asyncio.gather(*tasks, return_exceptions=True)
     return [one if isinstance(one, BaseException) else None for one in results]
 

@@ -29,13 +29,13 @@ GIB = 1024 * MIB
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Give a clock that only the test moves."""
+    """Return a clock that only the test moves."""
     return FakeClock(autopilot=False)
 
 
 @pytest.fixture
 def patient_clock() -> FakeClock:
-    """Give a clock that only the test moves, once server and client have said all they have to say."""
+    """Return a clock that only the test moves, once server and client have said all they have to say."""
     return FakeClock(autopilot=False, grace=0.05)
 
 
@@ -204,7 +204,7 @@ async def test_f11_life_that_is_none_is_refused(
 
 
 def token_body(field: bytes) -> bytes:
-    """Give a token answer with a *field* that Python's own JSON would not write."""
+    """Return a token answer with a *field* that Python's own JSON would not write."""
     return answer(b'{"access_token": "' + token(1).encode() + b'", ' + field + b"}")
 
 
@@ -227,7 +227,7 @@ class Issuer:
         return token_answer(token(n), self._life)
 
     def serve(self, request: Request, n: int) -> Script:
-        """Give the list to whoever presents a token that is still alive."""
+        """Return the list to whoever presents a token that is still alive."""
         if self._clock() < self._issued[bearer(request)] + self._life:
             return PAGE
         self.refused += 1
@@ -235,7 +235,7 @@ class Issuer:
 
     @property
     def shortest_pause(self) -> float:
-        """Give the least time from one token request to the next."""
+        """Return the least time from one token request to the next."""
         return min(after - before for before, after in pairwise(self.asked_at))
 
 

@@ -346,7 +346,7 @@ class Tenants:
         return answer(token_answer(named).partition(b"\r\n\r\n")[2], headers=cookie(tenant))
 
     def serve(self, request: Request, n: int) -> Script:
-        """Give the tenant's one group."""
+        """Return the tenant's one group."""
         tenant = request.path.split("/")[2]
         presented = bearer(request)
         if not presented.startswith(f"{WORD}-{tenant}-"):
@@ -366,7 +366,7 @@ class Tenants:
 
 
 def cookie(tenant: str) -> dict[str, str]:
-    """Give a header that makes a browser come back as *tenant*."""
+    """Return a header that makes a browser come back as *tenant*."""
     return {"Set-Cookie": f"session={WORD}-{tenant}; Path=/"}
 
 

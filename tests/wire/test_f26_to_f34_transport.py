@@ -370,7 +370,7 @@ class Impatient(httpx.AsyncBaseTransport):
 
 
 def damaged(provider: Provider) -> dict[str, Script]:
-    """Give answers whose bodies have not all of the data, or the wrong."""
+    """Return answers whose bodies have not all of the data, or the wrong."""
     packed = gzip.compress(provider.good, mtime=0)
     wrong_crc = bytearray(packed)
     wrong_crc[-5] ^= 0x40

@@ -49,7 +49,7 @@ def asctime_date(moment: datetime) -> str:
 
 
 def is_short_and_printable(error: APIStatusError) -> bool:
-    """Tell whether what *error* says fits on a line of a log."""
+    """Return whether what *error* says fits on a line of a log."""
     return error.message.isprintable() and 0 < len(error.message) <= 1000 and str(error).isprintable()
 
 

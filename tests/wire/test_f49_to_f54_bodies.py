@@ -38,7 +38,7 @@ def smartpm(make_smartpm: MakeSmartPM, server: FaultServer, options: Options) ->
 
 
 def group_of(**fields: object) -> dict[str, object]:
-    """Give a SmartPM group with these *fields*."""
+    """Return a SmartPM group with these *fields*."""
     return {"id": GROUP_ID, "name": "Operators", "users": [], **fields}
 
 
@@ -135,7 +135,7 @@ async def test_f49_json_is_json_whatever_it_is_called(
 
 @pytest.fixture(scope="module")
 def bomb() -> bytes:
-    """Give 256 MiB in 260 KB of gzip: the same block again and again (RFC 1951 and 1952)."""
+    """Return 256 MiB in 260 KB of gzip: the same block again and again (RFC 1951 and 1952)."""
     zeros = bytes(MIB)
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -261,7 +261,7 @@ DEEP = b"[" * 200_000
 
 
 def with_name(provider: Provider, name: str) -> bytes:
-    """Give the provider's document as JSON, with *name* (JSON too) as the group's name."""
+    """Return the provider's document as JSON, with *name* (JSON too) as the group's name."""
     text = json.dumps(provider.document)
     text = text.replace('"name": "Operators"', '"name": NAME').replace(
         f'{{"id": "{GROUP_ID}"}}', f'{{"id": "{GROUP_ID}", "name": NAME}}'

@@ -30,13 +30,13 @@ LIST = "/organizations/*"
 
 
 def asked_for(request: Request) -> str | None:
-    """Give the page token that *request* asks with."""
+    """Return the page token that *request* asks with."""
     (token,) = [value for name, value in request.query if name == "nextToken"] or [None]
     return token
 
 
 def page(next_token: object = None, *ids: object) -> bytes:
-    """Give a page with the groups *ids*, and a token for the next one."""
+    """Return a page with the groups *ids*, and a token for the next one."""
     return json_answer({"data": [{"id": str(one)} for one in ids], "nextToken": next_token})
 
 
@@ -57,7 +57,7 @@ def listing(server: FaultServer, answer: Script | Callable[[Request, int], Scrip
 
 
 async def ids_of(pager: Pager) -> list[str]:
-    """Give the ids of all groups of *pager*."""
+    """Return the ids of all groups of *pager*."""
     return [group.id for group in await pager.collect()]
 
 

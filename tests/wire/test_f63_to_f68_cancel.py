@@ -40,13 +40,13 @@ Call = Callable[[], Awaitable[object]]
 
 
 def page(next_token: str | None = None, group_id: str = "a") -> bytes:
-    """Give a page with one group."""
+    """Return a page with one group."""
     return json_answer({"data": [{"id": group_id}], "nextToken": next_token})
 
 
 @pytest.fixture
 def site(make_server: MakeServer) -> ServerThread:
-    """Give a server with the weather of storms."""
+    """Return a server with the weather of storms."""
     return ServerThread(make_server(keep=1000))
 
 
@@ -472,7 +472,7 @@ def serve_groups_by_user(server: FaultServer, wait: float = 0.0) -> None:
 
 
 async def ask(client: M3terClient, names: list[str]) -> list[str]:
-    """Give the ids of the groups of the users *names*, asked for all at once."""
+    """Return the ids of the groups of the users *names*, asked for all at once."""
     groups = await asyncio.gather(*(client.list_user_groups(name).collect() for name in names))
     return [group.id for (group,) in groups]
 

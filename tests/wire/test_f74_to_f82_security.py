@@ -63,7 +63,7 @@ MIRRORS = [
 
 
 def swept(error: BaseException) -> list[str]:
-    """Give the places at which a secret shows in *error*: in its texts, the SDK's frames, its traceback, its copies."""
+    """Return where a secret shows in *error*: in its texts, the SDK's frames, its traceback, its copies."""
     found = canary.sweep_exception(error)
     shown = "".join(traceback.format_exception(error))
     shown += repr(vars(pickle.loads(pickle.dumps(error)))) + repr(vars(copy.deepcopy(error)))
@@ -71,7 +71,7 @@ def swept(error: BaseException) -> list[str]:
 
 
 async def error_of(call: Awaitable[object]) -> UserGroupsError:
-    """Give the error that *call* ends with."""
+    """Return the error that *call* ends with."""
     with pytest.raises(UserGroupsError) as caught:
         await call
     return caught.value

@@ -30,13 +30,13 @@ SANITIZE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 
 @pytest.fixture
 def spans() -> InMemorySpanExporter:
-    """Give the place that spans go to."""
+    """Return the place that spans go to."""
     return InMemorySpanExporter()
 
 
 @pytest.fixture
 def provider(spans: InMemorySpanExporter) -> TracerProvider:
-    """Give what makes them."""
+    """Return what makes them."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     return provider
@@ -52,13 +52,13 @@ def instrumented(provider: TracerProvider) -> Iterator[None]:
 
 
 def told(span: ReadableSpan) -> tuple[Any, ...]:
-    """Give what a span tells of a request."""
+    """Return what a span tells of a request."""
     said = span.attributes or {}
     return said.get("http.method"), said.get("http.status_code"), said.get("http.url")
 
 
 def secrets(spans: InMemorySpanExporter) -> list[str]:
-    """Give the spans that show a secret anywhere: in a name, an attribute or an event."""
+    """Return the spans that show a secret anywhere: in a name, an attribute or an event."""
     return [span.to_json() for span in spans.get_finished_spans() if canary.has_canary(span.to_json())]
 
 

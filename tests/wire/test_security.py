@@ -58,7 +58,7 @@ def secret_of(name: str, size: int) -> str:
 
 
 def by_rich(error: BaseException) -> str:
-    """Give what rich shows of *error* and of the local variables on its way."""
+    """Return what rich shows of *error* and of the local variables on its way."""
     trace = rich.traceback.Traceback.extract(
         type(error), error, error.__traceback__, show_locals=True, locals_hide_dunder=False
     )
@@ -68,7 +68,7 @@ def by_rich(error: BaseException) -> str:
 
 
 def told(error: BaseException, *secrets: str) -> list[str]:
-    """Give the places at which *error* and the frames of the SDK tell one of *secrets*, or a piece of it."""
+    """Return the places at which *error* and the frames of the SDK tell one of *secrets*, or a piece of it."""
     found = shown(error, secrets)
     return found + [f"rich: {secret[:12]}" for secret in secrets if secret[:12] in by_rich(error)]
 
@@ -82,7 +82,7 @@ def without_ours(error: BaseException) -> BaseException:
 
 
 async def error_of(call: Awaitable[object]) -> UserGroupsError:
-    """Give the error that *call* ends with."""
+    """Return the error that *call* ends with."""
     with pytest.raises(UserGroupsError) as caught:
         await call
     return caught.value
@@ -285,7 +285,7 @@ class Broken:
             raise self._error
 
     async def load(self) -> Token | None:
-        """Give the token."""
+        """Return the token."""
         self._may_fail("load")
         return self._token
 
@@ -497,7 +497,7 @@ async def test_f88_words_cut_at_any_bound(
 
 
 def told_pieces(secret: str, *texts: str) -> list[str]:
-    """Give the pieces of 8 characters of *secret* that are in *texts*."""
+    """Return the pieces of 8 characters of *secret* that are in *texts*."""
     pieces = {secret[at : at + 8] for at in range(len(secret) - 7)}
     return [piece for piece in pieces for text in texts if piece in text]
 
@@ -533,7 +533,7 @@ async def test_f88_looking_costs_next_to_nothing(
 
 
 def page(title: str) -> bytes:
-    """Give a page as a gateway shows it."""
+    """Return a page as a gateway shows it."""
     return f"<!DOCTYPE html>\n<html>\n<head><TITLE >{title}</TITLE>\n</head><body><h1>x</h1></body></html>".encode()
 
 
@@ -589,7 +589,7 @@ async def test_f91_page_tells_its_title(
 
 
 def reason(status: int) -> str:
-    """Give the name that a status goes by."""
+    """Return the name that a status goes by."""
     return httpx.codes.get_reason_phrase(status) or f"status {status}"
 
 

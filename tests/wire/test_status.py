@@ -29,7 +29,7 @@ KINDS = {
 
 
 def damaged(kind: str, status: int, headers: bytes = b"") -> Script:
-    """Give an answer that says no, with more *headers*, and a body that is damaged in this way."""
+    """Return an answer that says no, with more *headers*, and a body that is damaged in this way."""
     script = KINDS[kind](status)
     parts = script if isinstance(script, tuple) else (script,)
     first = parts[0]

@@ -49,7 +49,7 @@ class Lives:
         return token_answer(token(n), self._life)
 
     def serve(self, request: Request, n: int) -> Script:
-        """Give the list to whoever presents a token that has not ended."""
+        """Return the list to whoever presents a token that has not ended."""
         good = self._clock() < self._ends_at[bearer(request)]
         self.refused += not good
         self.came.add(1)

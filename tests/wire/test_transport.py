@@ -55,12 +55,12 @@ def trusted(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def page_of(user: str, size: int = 0) -> bytes:
-    """Give the page that holds the group of *user* and no other's, and is longer than *size*."""
+    """Return the page that holds the group of *user* and no other's, and is longer than *size*."""
     return json_answer({"data": [{"id": f"group of {user}", "description": "-" * size}]})
 
 
 def body_of(user: str) -> bytes:
-    """Give that page without its head."""
+    """Return that page without its head."""
     return page_of(user).partition(b"\r\n\r\n")[2]
 
 

@@ -17,7 +17,7 @@ Answer = Callable[[Request, int], Script]
 
 
 def token(number: int) -> str:
-    """Give the token that the endpoint hands out as its *number*th."""
+    """Return the token that the endpoint hands out as its *number*th."""
     return f"CANARY-token-{number}"
 
 
@@ -27,22 +27,22 @@ def good_tokens(expires_in: object = 18_000) -> Answer:
 
 
 def bearer(request: Request) -> str:
-    """Give the token that *request* presents."""
+    """Return the token that *request* presents."""
     scheme, _, presented = (request.header("authorization") or "").partition(" ")
     assert scheme == "Bearer"
     return presented
 
 
 def presented(server: FaultServer) -> list[str]:
-    """Give the tokens that the requests for the list presented, in order."""
+    """Return the tokens that the requests for the list presented, in order."""
     return [bearer(request) for request in server.asked(LIST)]
 
 
 def only_with(*good: str, refusal: bytes = WRONG) -> Answer:
-    """Give the list to whoever presents a *good* token, else *refusal*."""
+    """Return the list to whoever presents a *good* token, else *refusal*."""
     return lambda request, n: PAGE if bearer(request) in good else refusal
 
 
 async def listed(client: M3terClient, user_id: str = "user-1", **options: float) -> list[str]:
-    """Give the ids of the groups of *user_id*."""
+    """Return the ids of the groups of *user_id*."""
     return [group.id for group in await client.list_user_groups(user_id, **options).collect()]

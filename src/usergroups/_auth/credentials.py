@@ -21,7 +21,7 @@ _REFUSALS = frozenset({400, 401, 403})
 
 class ClientCredentials:
     """
-    Asks *request* of the token endpoint with HTTP Basic; a `Fetch`. *hint* is the way out of a refusal.
+    The fetch of a token: *request*, sent with HTTP Basic. *hint* names the way out of a refusal.
     """
 
     def __init__(self, sender: Sender, request: Request, user: Secret, password: Secret, *, hint: str) -> None:
@@ -58,9 +58,9 @@ class ClientCredentials:
 
     def _failure(self, answer: Response, unusable: str = "") -> NoToken:
         """
-        Say why there is no token: any 4xx but 429 refuses the credentials.
+        Return why there is no token. Any 4xx but 429 refuses the credentials.
 
-        So does an *unusable* 2xx, of which nothing is kept, for it may hold a token.
+        So does an *unusable* 2xx; nothing of its body is kept, for it may hold a token.
         """
         status = answer.status_code
         refused = 400 <= status < 500 and status != 429

@@ -53,7 +53,7 @@ class _Pause:
 
     def failure_at(self, now: float) -> NoToken:
         """
-        Give what those get who are turned away at *now*.
+        Return the failure of a caller who is turned away at *now*.
         """
         left = self.until - now
         told: dict[str, Any] = dict(vars(self.failure.error))
@@ -66,19 +66,21 @@ class _Pause:
 
 class TokenSource:
     """
-    Gives a token to whoever needs one, and asks the endpoint as rarely as can be.
+    The access token of a client, fetched as rarely as possible.
+
+    What `get` does depends on the token held:
 
     | the token held is  | `get`                                                                 |
     | ------------------ | --------------------------------------------------------------------- |
-    | in its first part  | gives it                                                              |
-    | in its last part   | gives it, and starts one background fetch (at most one per 5 s)       |
+    | in its first part  | returns it                                                            |
+    | in its last part   | returns it, and starts one background fetch (at most one per 5 s)     |
     | at its end, or none| waits for the one fetch under way, or starts it                       |
     | none, and refused  | fails at once, for 30 s after the refusal                             |
     | none, and paused   | by a Retry-After: waits for its end, or fails at once if it cannot    |
 
-    `at_hand` is for a request that goes out now, and waits for nothing. `replace` is for a token that
-    the API refused: whoever comes first fetches, the others share. Where clients share a store, what
-    another of them has fetched is taken from there.
+    `at_hand` is for a request that goes out now, and does not wait. `replace` is for a token that the API
+    refused: the first caller fetches, the others share the outcome. Where clients share a store, a token
+    that another of them has fetched is taken from there.
     """
 
     def __init__(
@@ -108,7 +110,7 @@ class TokenSource:
 
     async def get(self, deadline: float) -> Grant | NoToken:
         """
-        Give a token that is good for now; wait for one until *deadline* if there is none.
+        Return a token that has not ended; wait for one until *deadline* if there is none.
         """
         held = self._good()
         if held is None:
@@ -120,7 +122,8 @@ class TokenSource:
         """
         Return the token for a request that goes out now, or None if another must be waited for.
 
-        Each is given once, even if it has ended: with lives too short for the line, nobody would ever have his turn.
+        A token that no request has carried yet is returned even if it has ended: where lives are shorter than the
+        wait in line, no request would ever go out otherwise.
         """
         held = self._held
         if held is None or (held.is_shown and self._good() is None):
@@ -147,7 +150,7 @@ class TokenSource:
 
     def was_of_use(self, token: Token) -> None:
         """
-        Note that the API did not refuse *token*: if it does so later, something has happened to it.
+        Record that the API did not refuse *token*: if it does so later, the token was revoked or has ended.
         """
         held = self._good(token)
         if held is not None:
@@ -155,7 +158,7 @@ class TokenSource:
 
     def replacing_helped(self, token: Token) -> None:
         """
-        Note that the API took *token*, which was new: once refused, it may be replaced too.
+        Record that the API accepted *token*, a replacement: it may itself be replaced if it is refused later.
         """
         held = self._good(token)
         if held is not None:
@@ -163,7 +166,7 @@ class TokenSource:
 
     def replacing_did_not_help(self, token: Token) -> None:
         """
-        Note that the API refused *token* too, which was new: for a minute nothing is replaced.
+        Record that the API refused *token*, a replacement, too; replace nothing for 60 s.
         """
         if self._good(token) is not None:
             self._next_replacement = self._runtime.clock() + _REPLACEMENT_PAUSE
@@ -222,7 +225,7 @@ class TokenSource:
 
     def _turned_away(self, deadline: float) -> NoToken | None:
         """
-        Give the reason not to wait for a token at all, if there is one.
+        Return the reason not to wait for a token at all, or None.
         """
         pause, now = self._pause, self._runtime.clock()
         if pause is None or now >= pause.until:
@@ -282,7 +285,7 @@ class TokenSource:
 
     def _is_news(self, found: Token, refused: Token | None) -> bool:
         """
-        Tell whether *found*, the store's token, is neither known nor older than the one held.
+        Return whether *found*, the store's token, is neither known nor older than the one held.
         """
         held = self._held
         if refused is not None and found.access_token == refused.access_token:

@@ -45,7 +45,7 @@ class RetryPolicy:
 
     def delay(self, attempt: int, *, asked: float | None, roll: float) -> float | None:
         """
-        Give the seconds to wait after failed *attempt* (counted from 1), or None to give up.
+        Return the seconds to wait after failed *attempt* (counted from 1), or None to give up.
 
         *asked* is the server's Retry-After: obeyed or given up on, never undercut. *roll* is a
         random number in [0, 1).
@@ -74,7 +74,7 @@ class RetryBudget:
 
     def take(self) -> bool:
         """
-        Take one retry out, or tell that there is none left.
+        Take one retry out; return False if there is none left.
         """
         if self._left < self._COST:
             return False
@@ -120,7 +120,7 @@ def _http_date(value: str) -> datetime | None:
 
 def worth_retrying(outcome: Response | Failure) -> bool:
     """
-    Tell whether the same request may well succeed if it is sent again.
+    Return whether the same request may well succeed if it is sent again.
     """
     return outcome.retryable if isinstance(outcome, Failure) else outcome.status_code in _RETRIED
 

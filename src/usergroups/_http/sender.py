@@ -234,7 +234,7 @@ class Sender:
 
     def asked(self, request: Request) -> dict[str, str]:
         """
-        Give *method* and *path* as an error tells them.
+        Return *method* and *path*, as an error names them.
         """
         return {"method": request.method, "path": urlsplit(self.base_url).path + request.path}
 
