@@ -198,20 +198,14 @@ def _redacted(text: str, words: Sequence[str]) -> str:
 def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield the spans of *text* with one of *words*: whole, only its beginning, or cut off by the end of *text*."""
     cut = _CUT_ESCAPE.search(text, max(0, len(text) - 64))
-    ends = [len(text)] if cut is None else [len(text), cut.start()]
+    cut_at = len(text) if cut is None else cut.start()
     for word in words:
         head = word[:_SHORTEST]
         start = text.find(head)
         while start >= 0:
             end = start + _match_length(text, start, word)
-            yield start, end
+            yield start, len(text) if end == cut_at else end
             start = text.find(head, end)
-        for end in ends:
-            size = head.rfind(text[max(0, end - _SHORTEST) : end]) + _SHORTEST
-            while size >= _SHORTEST and not text.endswith(head[:size], 0, end):
-                size -= 1
-            if size >= _SHORTEST:
-                yield end - size, len(text)
 
 
 def _match_length(text: str, start: int, word: str) -> int:

@@ -204,7 +204,7 @@ class TestTLS:
         authority.configure_trust(trusting)
         return self.Sides(make_server(tls=context), trusting)
 
-    async def test_f83_what_comes_unasked_closes_the_stream(self, sides: Sides) -> None:
+    async def test_f83_what_comes_unasked_over_tls_closes_the_stream(self, sides: Sides) -> None:
         """An answer that comes before its request is not seen by anyone, though it is encrypted."""
         gate = Gate()
         sides.server.on_connect = lambda _: (hold(gate), b"HTTP/1.1 200 OK\r\n\r\n")

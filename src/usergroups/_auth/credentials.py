@@ -42,10 +42,9 @@ class ClientCredentials:
             on_asked=lambda response, wait: on_asked(self._failure(response), wait),
         )
         outcome = await self._sender.send(call, self._authorization)
-        if isinstance(outcome, UserGroupsError):
-            return NoToken(error=outcome)
         if not isinstance(outcome, Response):
-            return NoToken(error=self._sender.error(outcome, self._request))
+            known = isinstance(outcome, UserGroupsError)
+            return NoToken(error=outcome if known else self._sender.error(outcome, self._request))
         if not outcome.is_success:
             return self._failure(outcome)
         if outcome.flaw:

@@ -57,8 +57,6 @@ def connector(base_url: str) -> tuple[Connect, str]:
 
 
 def _for_httpcore(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
-    if proxy.url.scheme not in ("http", "https", "socks5", "socks5h"):
-        raise ConfigurationError(_UNUSABLE)
     return httpcore.Proxy(
         _url(proxy.url),
         auth=proxy.raw_auth,

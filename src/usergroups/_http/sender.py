@@ -111,12 +111,10 @@ class InLoop:
 
 
 async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator[None, None]:
-    process = os.getpid()
     try:
         yield
     finally:
-        if process == os.getpid():
-            await connections.aclose()
+        await connections.aclose()
 
 
 class Sender:
