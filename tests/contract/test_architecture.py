@@ -1,0 +1,31 @@
+"""docs/architecture.md: the modules that it names are those that there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "usergroups"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+TREE = re.findall(r"^  (\S+)", PAGE.partition("```text\nsrc/usergroups/\n")[2].partition("```")[0], re.MULTILINE)
+NAMED_BELOW = sorted(set(re.findall(r"`([\w/]+\.py)`", PAGE)))
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_module_of_the_tree_exists(name: str) -> None:
+    """Each module or folder of the tree is where the tree says."""
+    assert (PACKAGE / name).exists()
+
+
+def test_every_module_is_in_the_tree() -> None:
+    """Each module of the SDK is in the tree, and once; the sandbox is one line."""
+    modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+
+    assert sorted(TREE) == sorted({"sandbox/", *(name for name in modules if not name.startswith("sandbox/"))})
+
+
+@pytest.mark.parametrize("name", NAMED_BELOW)
+def test_module_that_the_text_names_exists(name: str) -> None:
+    """Each module that the text sends a reader to exists, in the SDK or in the repository."""
+    assert (PACKAGE / name).is_file() or (ROOT / name).is_file()
