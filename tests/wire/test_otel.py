@@ -128,7 +128,7 @@ async def test_captured_headers_can_be_sanitized(
     spans: InMemorySpanExporter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who has headers captured keeps the secret ones out with the names that the README gives."""
+    """Who has headers captured keeps the secret ones out with the names that docs/transports.md gives."""
     monkeypatch.setenv(CAPTURE, ".*")
     monkeypatch.setenv(SANITIZE, "authorization,x-api-key")
     server.always(TOKEN, token_answer(canary.ACCESS_TOKEN))

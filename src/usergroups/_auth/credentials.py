@@ -43,8 +43,9 @@ class ClientCredentials:
         )
         outcome = await self._sender.send(call, self._authorization)
         if not isinstance(outcome, Response):
-            known = isinstance(outcome, UserGroupsError)
-            return NoToken(error=outcome if known else self._sender.error(outcome, self._request))
+            return NoToken(
+                error=outcome if isinstance(outcome, UserGroupsError) else self._sender.error(outcome, self._request)
+            )
         if not outcome.is_success:
             return self._failure(outcome)
         if outcome.flaw:

@@ -1,4 +1,4 @@
-"""The README: its examples run, and its commands, settings and errors exist."""
+"""The README and the pages of `docs/`: their examples run, and the commands, settings and errors they name exist."""
 
 import ast
 import asyncio
@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import httpx
@@ -33,45 +33,69 @@ from usergroups import (
 from usergroups.sandbox import Data, Sandbox, Server, serve
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+WRITTEN_BY_MAKE = ["docs/benchmarks.md", "docs/reliability.md"]
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+DOCUMENTS = ["README.md", *(page for page in PAGES if page not in WRITTEN_BY_MAKE)]
 
 
-def blocks(language: str) -> list[tuple[str, str]]:
-    """Return the fenced blocks of *language*, each with the heading that it stands under."""
-    heading, found = "", []
+def read(document: str) -> str:
+    """Return the text of *document*, a path from the root of the repository."""
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+class Block(NamedTuple):
+    """A fenced block, with the document that it stands in and the heading that it stands under."""
+
+    document: str
+    heading: str
+    text: str
+
+
+def blocks(language: str) -> list[Block]:
+    """Return the fenced blocks of *language* in all documents."""
+    found = []
     either = r"^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$"
-    for match in re.finditer(either, README, re.MULTILINE | re.DOTALL):
-        heading = match["heading"] or heading
-        if match["language"] == language:
-            found.append((heading, match["text"]))
+    for document in DOCUMENTS:
+        heading = ""
+        for match in re.finditer(either, read(document), re.MULTILINE | re.DOTALL):
+            heading = match["heading"] or heading
+            if match["language"] == language:
+                found.append(Block(document, heading, match["text"]))
     return found
 
 
+def headings(document: str) -> set[str]:
+    """Return the anchors of the headings of *document*, as repository hosts and Sphinx make them."""
+    prose = re.sub(r"^```.*?^```$", "", read(document), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def commands(program: str) -> list[list[str]]:
-    """Return the arguments of each shell command of the README that runs *program*."""
-    lines = [shlex.split(line, comments=True) for _, text in blocks("sh") for line in text.splitlines()]
+    """Return the arguments of each shell command of the documents that runs *program*."""
+    lines = [shlex.split(line, comments=True) for block in blocks("sh") for line in block.text.splitlines()]
     words = program.split()
     return [line[len(words) :] for line in lines if line[: len(words)] == words]
 
 
 def examples(*words: str, without: tuple[str, ...] = ()) -> list[object]:
-    """Return the Python examples that hold *words* and nothing of *without*, named by their headings."""
+    """Return the Python examples that hold *words* and nothing of *without*, named by document and heading."""
     return [
-        pytest.param(text, id=heading)
-        for heading, text in blocks("python")
-        if all(word in text for word in words) and not any(word in text for word in without)
+        pytest.param(block.text, id=f"{block.document}: {block.heading}")
+        for block in blocks("python")
+        if all(word in block.text for word in words) and not any(word in block.text for word in without)
     ]
 
 
-def of_table(start: str, end: str) -> str:
-    """Return the table of the README that begins with *start*, as far as *end*."""
-    return README[README.index(start) : README.index(end, README.index(start))]
+def of_table(document: str, start: str, end: str) -> str:
+    """Return the table of *document* that begins with *start*, as far as *end*."""
+    text = read(document)
+    return text[text.index(start) : text.index(end, text.index(start))]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Run a sandbox as the README has it started: with nothing added."""
+    """Run a sandbox as the README starts it: with nothing added."""
     with serve(Sandbox()) as server:
         yield server
 
@@ -92,7 +116,7 @@ def run(*arguments: str, text: str = "", cwd: Path = ROOT) -> "subprocess.Comple
 
 def as_typed_in(source: str) -> CodeType:
     """Compile *source* as `python -m asyncio` does, where `await` may stand at the top level."""
-    return compile(source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return compile(source, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @pytest.mark.usefixtures("environment")
@@ -183,15 +207,18 @@ def test_command_runs() -> None:
 
 def test_commands_are_pasted_as_they_are() -> None:
     """No command has a comment behind it, which zsh would take for arguments at its prompt."""
-    assert not any("#" in text for _, text in blocks("sh"))
+    assert not any("#" in block.text for block in blocks("sh"))
 
 
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_make_targets_exist(text: str) -> None:
+@pytest.mark.parametrize(
+    "documents", [["README.md"], ["CONTRIBUTING.md"], PAGES], ids=["README", "CONTRIBUTING", "docs"]
+)
+def test_make_targets_exist(documents: list[str]) -> None:
     """Each `make ...` that is named is a target of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
+    text = "\n".join(read(document) for document in documents)
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
 
     assert named
@@ -212,7 +239,7 @@ def test_extras_exist() -> None:
     """Each extra that the README lists, or has installed, is one of the project's, and none is missing."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
-    table = of_table("| extra |", "## Try it")
+    table = of_table("README.md", "| extra |", "## First calls")
     installed = {name for line in commands("pip install") for name in re.findall(r"[a-z]+", line[0])}
 
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
@@ -220,7 +247,7 @@ def test_extras_exist() -> None:
 
 
 def test_sandbox_options_exist() -> None:
-    """Each option of the sandbox that the README uses is one that it has."""
+    """Each option of the sandbox that is used is one that it has."""
     said = run("-m", "usergroups.sandbox", "--help").stdout
     [arguments] = commands("python -m usergroups.sandbox")
 
@@ -239,9 +266,8 @@ def test_environment_is_not_that_of_make() -> None:
 
 
 def test_sandbox_names_exist() -> None:
-    """What the README says of a sandbox and its data is there."""
-    section = of_table("## Testing your code", "## Security")
-    named = set(re.findall(r"\b(add_\w+|revoke_\w+)\(", section))
+    """What is said of a sandbox and its data is there."""
+    named = set(re.findall(r"\b(add_\w+|revoke_\w+)\(", read("docs/testing.md")))
 
     assert {name for name in vars(Data) if name.startswith("add_")} | {"revoke_tokens"} == named
     assert hasattr(Sandbox, "revoke_tokens")
@@ -249,7 +275,7 @@ def test_sandbox_names_exist() -> None:
 
 def test_settings_table_is_complete() -> None:
     """Each argument of both clients is in the table of settings, and no other is."""
-    table = of_table("| argument |", "### Retries")
+    table = of_table("docs/settings.md", "| argument |", "## Retries")
     arguments = {name for kind in (M3terClient, SmartPMClient) for name in inspect.signature(kind).parameters}
 
     assert set(re.findall(r"`(?:\w+\()?(\w+)=\)?`", table)) == arguments
@@ -257,7 +283,7 @@ def test_settings_table_is_complete() -> None:
 
 def test_listing_table_is_complete() -> None:
     """Each argument of a listing is in its table, and no other is."""
-    table = of_table("| `list_user_groups(user_id, ...)` |", "For an argument that you leave out")
+    table = of_table("docs/calls.md", "| `list_user_groups(user_id, ...)` |", "If you leave out")
     arguments = inspect.signature(M3terClient.list_user_groups).parameters
 
     assert {"self", "user_id", *re.findall(r"^\| `(\w+)=", table, re.MULTILINE)} == set(arguments)
@@ -265,7 +291,7 @@ def test_listing_table_is_complete() -> None:
 
 def test_retry_table_is_complete() -> None:
     """Each field of the retry policy is in its table, with its default."""
-    table = of_table("| `RetryPolicy(...)` |", "Where a `Retry-After`")
+    table = of_table("docs/settings.md", "| `RetryPolicy(...)` |", "If a `Retry-After`")
     rows = re.findall(r"^\| `(\w+)=` \| ([0-9.]+) \|", table, re.MULTILINE)
 
     assert {name: float(default) for name, default in rows} == attrs.asdict(RetryPolicy())
@@ -273,28 +299,39 @@ def test_retry_table_is_complete() -> None:
 
 def test_store_table_is_complete() -> None:
     """Each method of a token store is in its table."""
-    table = of_table("Clients share a token", "## Settings")
+    table = of_table("docs/tokens.md", "Clients share a token", "Pass it as")
     methods = {name for name in vars(TokenStore) if not name.startswith("_")}
 
     assert set(re.findall(r"^\| `(?:async )?(\w+)\(", table, re.MULTILINE)) == methods
 
 
 @pytest.mark.parametrize(
-    "kind", [m3ter.UserGroup, smartpm.UserGroup, smartpm.User, Page, Outcome], ids=lambda kind: kind.__qualname__
+    ("kind", "document"),
+    [
+        pytest.param(m3ter.UserGroup, "docs/calls.md", id="m3ter.UserGroup"),
+        pytest.param(smartpm.UserGroup, "docs/calls.md", id="smartpm.UserGroup"),
+        pytest.param(smartpm.User, "docs/calls.md", id="smartpm.User"),
+        pytest.param(Page, "docs/pages.md", id="Page"),
+        pytest.param(Outcome, "docs/sweep.md", id="Outcome"),
+    ],
 )
-def test_fields_are_named(kind: type) -> None:
-    """Each field of what a call gives is named."""
-    assert all(f"`{field.name}`" in README for field in attrs.fields(kind))
+def test_fields_are_named(kind: type, document: str) -> None:
+    """Each field of what a call returns is named."""
+    text = read(document)
+
+    assert all(f"`{field.name}`" in text for field in attrs.fields(kind))
 
 
 def test_settings_table_names_the_variables(server: Server) -> None:
     """Each environment variable that leads a client to a server is in the table of settings."""
-    assert all(f"`{variable}`" in README for variable in server.env)
+    table = of_table("docs/settings.md", "| argument |", "## Retries")
+
+    assert all(f"`{variable}`" in table for variable in server.env)
 
 
 def test_error_table_is_complete() -> None:
     """Each error class is in the table of errors, once, with attributes that it has."""
-    table = of_table("| error |", "Of an answer, `.message`")
+    table = of_table("docs/errors.md", "| error |", "`.message` of an error response")
     rows = re.findall(r"^\| `(\w+)` \|.*\|([^|]*)\|$", table, re.MULTILINE)
 
     assert sorted(name for name, _ in rows) == sorted(errors.__all__)
@@ -303,13 +340,45 @@ def test_error_table_is_complete() -> None:
         assert all(hasattr(error, attribute) for attribute in re.findall(r"`([a-z_]+)`", carried))
 
 
-def test_links_lead_somewhere() -> None:
-    """Each relative link of the README names a file or folder that is there, or one of its own headings."""
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    headings = {f"#{heading.lower().replace(' ', '-')}" for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
+def test_error_tree_is_complete() -> None:
+    """Each error class is in the tree of the README, once, below the class that it is derived from."""
+    [tree] = [block.text for block in blocks("text") if block.document == "README.md"]
+    branch: list[str] = []
+    named = []
+    for lead, name in re.findall(r"^([│├└─ ]*)(\w+)", tree, re.MULTILINE):
+        branch[len(lead) // 4 :] = [name]
+        named.append(name)
+        public = [base for base in getattr(errors, name).__mro__ if base.__name__ in errors.__all__]
+        assert [base.__name__ for base in public] == branch[::-1]
+    assert sorted(named) == sorted(errors.__all__)
 
-    assert links
-    assert [link for link in links if link not in headings and not (ROOT / link).exists()] == []
+
+def links(document: str) -> list[str]:
+    """Return the relative links of *document*."""
+    return [link for link in re.findall(r"\]\(([^)]+)\)", read(document)) if "://" not in link]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    """Each relative link names a file or folder that is there, and one of its headings if it names a heading."""
+    for link in links(document):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path if path else ROOT / document
+
+        assert target.resolve().exists(), link
+        assert not anchor or anchor in headings(target.resolve().relative_to(ROOT).as_posix()), link
+
+
+def test_links_of_the_readme_lead_to_every_page() -> None:
+    """Whoever reads the README finds every page."""
+    assert {link.partition("#")[0] for link in links("README.md")} >= {*PAGES} - {"docs/index.md"}
+
+
+def test_index_lists_every_page() -> None:
+    """The documentation that is built has every page in its table of contents."""
+    listed = of_table("docs/index.md", ":hidden:", "```").split()[1:]
+
+    assert sorted(f"docs/{page}.md" for page in [*listed, "index"]) == PAGES
 
 
 def pins(name: str) -> dict[str, str]:
