@@ -506,14 +506,21 @@ class TestToken:
 
     async def test_refresh_ahead(self, m3ter: M3terClient, httpx_mock: HTTPXMock, clock: FakeClock) -> None:
         """In the last part of a token's life a call uses the old one, and the next call the new one."""
+        used = asyncio.Event()
+
+        async def new_token(request: httpx.Request) -> httpx.Response:
+            await used.wait()
+            return httpx.Response(200, json={"access_token": "CANARY-2", "expires_in": 100.0})
+
         give_token(httpx_mock, "CANARY-1", life=100.0)
-        give_token(httpx_mock, "CANARY-2", life=100.0)
+        httpx_mock.add_callback(new_token, method="POST", url=TOKEN_URL)
         give_page(httpx_mock, match_headers=bearer("CANARY-1"))
         give_page(httpx_mock, match_headers=bearer("CANARY-2"))
         await m3ter.authenticate()
         await clock.advance(75.0)
 
         await m3ter.list_user_groups("u-1").collect()
+        used.set()
         await clock.settle()
         await m3ter.list_user_groups("u-1").collect()
 
