@@ -324,16 +324,15 @@ async def test_f87_store_in_redis(size: int) -> None:
     """What lies in Redis and is no token is shown by no local variable, and neither is a token that cannot be saved."""
     token = secret_of("token", size)
     server = fakeredis.FakeServer()
-    redis = fakeredis.FakeAsyncRedis(server=server)
-    store = RedisTokenStore(redis, key="k")
+    async with fakeredis.FakeAsyncRedis(server=server) as redis:
+        store = RedisTokenStore(redis, key="k")
 
-    await redis.set("k", f"{token} é", px=60_000)
-    with pytest.raises(ConfigurationError) as refused:
-        await store.load()
-    server.connected = False
-    with pytest.raises(redis_errors.ConnectionError) as failed:
-        await store.save(Token(token, 60.0))
-    await redis.aclose()
+        await redis.set("k", f"{token} é", px=60_000)
+        with pytest.raises(ConfigurationError) as refused:
+            await store.load()
+        server.connected = False
+        with pytest.raises(redis_errors.ConnectionError) as failed:
+            await store.save(Token(token, 60.0))
 
     assert told(without_ours(refused.value), token) == []
     assert shown(without_ours(failed.value), [token]) == []
@@ -647,14 +646,13 @@ async def test_f93_token_of_a_store_that_is_too_long(
     """The log says that the token of a store is too long, and the call goes on without it."""
     server.always(TOKEN, token_answer())
     server.always(LIST, GOOD_PAGE)
-    redis = fakeredis.FakeAsyncRedis()
-    await redis.set("k", "x" * 16_385, px=60_000)
-    store: TokenStore = RedisTokenStore(redis, key="k")
+    async with fakeredis.FakeAsyncRedis() as redis:
+        await redis.set("k", "x" * 16_385, px=60_000)
+        store: TokenStore = RedisTokenStore(redis, key="k")
 
-    with pytest.raises(ConfigurationError, match="too long"):
-        await store.load()
-    found = await m3ter(server, token_store=store).list_user_groups("u").collect()
-    await redis.aclose()
+        with pytest.raises(ConfigurationError, match="too long"):
+            await store.load()
+        found = await m3ter(server, token_store=store).list_user_groups("u").collect()
 
     assert len(found) == 1
     assert "failed to load (access_token must be visible ASCII text: it is too long" in caplog.text
