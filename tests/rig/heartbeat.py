@@ -57,8 +57,17 @@ def _own_time() -> float:
     """
     Return the seconds of a clock that stands still while this thread stands in line for a processor.
     """
+    while True:
+        waited, now = _waited(), perf_counter()
+        if _waited() == waited:  # else the thread stood in line between the two
+            return now - waited / 1e9
+
+
+def _waited() -> int:
+    """
+    Return the nanoseconds for which this thread has stood in line, or 0 where nobody tells.
+    """
     try:
-        waited = int(_SCHEDULER.read_text(encoding="ascii").split()[1])
+        return int(_SCHEDULER.read_text(encoding="ascii").split()[1])
     except OSError:
-        waited = 0
-    return perf_counter() - waited / 1e9
+        return 0
