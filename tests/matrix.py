@@ -3,7 +3,7 @@ Run the tests on each Python that pyproject.toml promises, with the lowest and w
 
 `make matrix` does so with all of them. Only what the SDK and its extras require moves: the tools of the tests stay as
 they are pinned. The environments are kept in .venv-matrix/ until their requirements change; `--fresh` makes them anew,
-with what is the newest by then. The suites in process run once more in loops whose tasks begin eagerly. What cannot be
+with what is the newest by then. Where tasks can begin eagerly, the suites in process run so once more. What cannot be
 run on this machine stands in the table at the end. The exit status is 1 if anything failed.
 """
 
@@ -30,6 +30,7 @@ RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}  # uv's words for
 SUITES = ("unit", "client", "wire", "contract", "storms")
 TASKS = ("plain", "eager")
 EAGER_SUITES = ("unit", "client")
+EAGER_SINCE = (3, 12)
 TOOLS = ("install", "generate", "test", "release")  # those groups of pyproject.toml that tests need
 
 _PYTHON = re.compile(r"Programming Language :: Python :: (3\.\d+)")
@@ -248,6 +249,16 @@ class Environment:
             is_well=done.returncode == 0,
         )
 
+    def run_eagerly(self, suites: Sequence[str]) -> Row:
+        """
+        Run *suites* in loops whose tasks begin at once, where this Python has those.
+        """
+        if tuple(map(int, self.release.split(".")[:2])) >= EAGER_SINCE:
+            _say(f"\n{self.release}, {self.resolution}: eager tasks")
+            return self.run(suites, eager=True)
+        note = f"not run: eager tasks came with Python {'.'.join(map(str, EAGER_SINCE))}"
+        return Row(self.release, self.resolution, " ".join(suites), eager=True, ran=False, note=note)
+
 
 def _uv(*arguments: str) -> str:
     """
@@ -289,8 +300,7 @@ def rows(project: dict[str, Any], wanted: argparse.Namespace) -> Iterator[Row]:
                 yield environment.run(wanted.suites, eager=False)
             again = [suite for suite in wanted.suites if suite in EAGER_SUITES]
             if "eager" in wanted.tasks and again:
-                _say(f"\n{environment.release}, {environment.resolution}: eager tasks")
-                yield environment.run(again, eager=True)
+                yield environment.run_eagerly(again)
 
 
 def _say(text: str) -> None:
