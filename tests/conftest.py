@@ -12,7 +12,7 @@ __all__ = ["clean_environment", "clock", "make_m3ter", "make_server", "make_smar
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--eager`."""
-    parser.addoption("--eager", action="store_true", help="tasks of all event loops begin at once")
+    parser.addoption("--eager", action="store_true", help="tasks of all event loops begin at once (for Python >= 3.12)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
