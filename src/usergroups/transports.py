@@ -1,7 +1,6 @@
 """A transport on aiohttp, which takes less of the event loop's time than the client's own."""
 
 import asyncio
-import selectors
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -15,7 +14,7 @@ from . import _arguments
 from ._http.connections import KEPT_ALIVE
 from ._http.environment import environment_proxies, tls_context
 from ._http.failures import ProxyAnswerError, StaleError
-from ._http.network import Poll
+from ._http.network import Unread
 from .errors import ConfigurationError
 
 try:
@@ -214,7 +213,7 @@ class _Connection(ResponseHandler):
         self.__silent = True  # nothing has arrived since the last request
         self.__put_aside = False  # aiohttp may have put aside some of what has arrived
         self.__retired = False
-        self.__poll: selectors.BaseSelector | None = None
+        self.__socket_unread: Unread | None = None
         self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its response, None until that begins
 
     def set_response_params(self, **params: Any) -> None:
@@ -269,12 +268,9 @@ class _Connection(ResponseHandler):
         super().set_exception(exc, *args, **kwargs)
 
     def __has_unread(self) -> bool:
-        """Return whether the socket has bytes, or its end, that the event loop has not read yet."""
-        poll = self.__poll
-        if poll is None:
-            poll = self.__poll = Poll()
-            poll.register(cast(asyncio.Transport, self.transport).get_extra_info("socket"), selectors.EVENT_READ)
-        return bool(poll.select(0))
+        if self.__socket_unread is None:
+            self.__socket_unread = Unread(cast(asyncio.Transport, self.transport))
+        return self.__socket_unread.is_there()
 
     def __is_waiting(self) -> bool:
         return self.__body is None or not self.__body.is_eof()

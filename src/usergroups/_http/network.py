@@ -17,13 +17,29 @@ from aiohappyeyeballs import (
     start_connection,  # pyright: ignore[reportUnknownVariableType]  # its type of an address is a bare tuple
 )
 
-Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _MOST_UNREAD = 256 * 1024  # bytes that may wait for the reader; beyond that, the socket is not read
 _NEXT_ADDRESS = 0.25  # seconds until the next address of a host is tried in parallel (RFC 8305)
 _Address = tuple[
     AddressFamily, SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 ]  # as getaddrinfo returns it
 _EXTRA_INFO = {"client_addr": "sockname", "server_addr": "peername"}  # httpcore's names, and asyncio's
+
+
+class Unread:
+    """
+    A look at the socket of *transport*, past the event loop.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self._poll = _Poll()
+        self._poll.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
+
+    def is_there(self) -> bool:
+        """
+        Return whether the socket has bytes, or its end, that the event loop has not read yet.
+        """
+        return bool(self._poll.select(0))
 
 
 class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -43,7 +59,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._error: Exception | None = None
         self._is_idle = True
         self._is_checked = True  # whether anything has arrived, before a request is sent
-        self._poll: selectors.BaseSelector | None = None
+        self._socket_unread: Unread | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -87,7 +103,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         """
         Send *buffer*, waiting only if the peer is slow to receive it.
         """
-        if self._is_idle and self._is_checked and not self._is_closing() and self._is_readable():
+        if self._is_idle and self._is_checked and not self._is_closing() and self._has_unread():
             self.close()  # httpcore goes on to read, and finds the end
         if self._transport is None or self._is_closing():
             raise httpcore.WriteError from self._error
@@ -137,6 +153,7 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         Keep *transport*, the TCP connection.
         """
         self._transport = cast("asyncio.Transport", transport)
+        self._socket_unread = Unread(transport)
 
     def data_received(self, data: bytes) -> None:
         """
@@ -181,14 +198,8 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._is_full = False
         _resolve(self._writable)
 
-    def _is_readable(self) -> bool:
-        """
-        Return whether the socket holds something that the event loop has not looked at yet.
-        """
-        if self._poll is None:
-            self._poll = Poll()
-            self._poll.register(self.get_extra_info("socket"), selectors.EVENT_READ)
-        return bool(self._poll.select(0))
+    def _has_unread(self) -> bool:
+        return self._socket_unread is not None and self._socket_unread.is_there()
 
     def _is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
