@@ -58,8 +58,6 @@ class Client:
         async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
             outcome = await self._auth(Call(request=request, deadline=lambda: deadline), self._sender.send)
-            if isinstance(outcome, UserGroupsError):
-                return outcome
             if not isinstance(outcome, Response) or not outcome.is_success:
                 return self._sender.error(outcome, request)
             if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
@@ -93,7 +91,8 @@ class Client:
                     calls.add(scope)
                     return await work(FOREVER if timeout is None else sender.runtime.clock() + timeout)
             except TimeoutError:
-                pass  # all others were turned into values on the way
+                if not scope.expired():  # an `APITimeoutError` of the token's fetch
+                    raise
             finally:
                 calls.discard(scope)
         asked = sender.asked(request)

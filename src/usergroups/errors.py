@@ -74,6 +74,8 @@ class UserGroupsError(Exception):
     *message* is the sentence itself; `str(error)` adds the request, on one printable line.
     """
 
+    attempts: int | None = None
+
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message

@@ -18,7 +18,6 @@ from usergroups_m3ter_api.models import TokenRequest, UserGroup
 from . import _arguments
 from ._auth.bearer import BearerAuth
 from ._auth.credentials import ClientCredentials
-from ._auth.flight import NoToken
 from ._auth.source import TokenSource
 from ._auth.store import TokenStore
 from ._auth.token import basic_credentials
@@ -115,7 +114,7 @@ class M3terClient(Client):
             asked=self._sender.asked(token_request),
             runtime=self._sender.runtime,
             timeout=self._sender.timeout,
-            longest_wait=retry.max_retry_after,
+            retry=retry,
             store=token_store,
             redactor=redactor,
         )
@@ -177,9 +176,7 @@ class M3terClient(Client):
 
         Raises `AuthenticationError` if the credentials are refused, and the other errors of a call.
         """
-        grant = await self._within(self._sender.timeout, self._tokens.get, self._token_request)
-        if isinstance(grant, NoToken):
-            raise grant.for_a_caller()
+        await self._within(self._sender.timeout, self._tokens.get, self._token_request)
 
     async def aclose(self) -> None:
         """

@@ -5,10 +5,13 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from rig.clock import FakeClock
-from usergroups import RateLimitedError, ServerError, Token, TokenStore, UserGroupsError
-from usergroups._auth.flight import Fetched, Grant, NoToken
-from usergroups._auth.source import TokenSource
+from usergroups import APIStatusError, RateLimitedError, RetryPolicy, ServerError, Token, TokenStore, UserGroupsError
+from usergroups._auth.flight import Grant
+from usergroups._auth.source import Fetch, TokenSource
+from usergroups._http.retry import NO_RETRIES
 from usergroups._runtime import Runtime
 
 FOREVER = math.inf  # a deadline that never comes
@@ -18,9 +21,11 @@ LAST_PART = 17_695.0  # seconds from the request, at which its last part begins
 ASKED = {"method": "POST", "path": "/oauth/token"}
 
 
-def failing(kind: type[UserGroupsError] = ServerError, *, refused: bool = False, asked: float | None = None) -> NoToken:
-    """Make the outcome of a fetch that fails with *kind*."""
-    return NoToken(error=kind("no"), refused=refused, asked=asked)
+def failing(
+    kind: type[APIStatusError] = ServerError, *, refused: bool = False, asked: float | None = None
+) -> APIStatusError:
+    """Make the error of a fetch that fails with *kind*."""
+    return kind("no", status_code=401 if refused else 500, retry_after=asked)
 
 
 class Endpoint:
@@ -29,13 +34,12 @@ class Endpoint:
     def __init__(self, clock: FakeClock, *, life: float = LIFE, takes: float = 0.0) -> None:
         self.life = life
         self.takes = takes
-        self.failure: NoToken | None = None
+        self.failure: UserGroupsError | None = None
         self.same_token = False
         self.retry_after: float | None = None
-        self.spread = 0.0
         self.asked_at: list[float] = []
         self.deadlines: list[float] = []
-        self.background: list[bool] = []
+        self.policies: list[RetryPolicy] = []
         self._clock = clock
 
     @property
@@ -43,23 +47,26 @@ class Endpoint:
         """Count the requests."""
         return len(self.asked_at)
 
-    async def __call__(
-        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
-    ) -> Fetched | NoToken:
-        """Answer one fetch, as a retrying client does: a Retry-After that is not final is waited for."""
-        self.background.append(background)
+    @property
+    def background(self) -> list[bool]:
+        """Return which of the fetches were made in the background: those without retries."""
+        return [policy is NO_RETRIES for policy in self.policies]
+
+    async def __call__(self, *, policy: RetryPolicy, deadline: Callable[[], float]) -> tuple[Token, float]:
+        """Answer one fetch."""
+        self.policies.append(policy)
         self.deadlines.append(deadline())
-        if self.retry_after is not None:
-            self.asked_at.append(self._clock())
-            on_asked(failing(RateLimitedError, asked=self.retry_after), self.retry_after + self.spread)
-            await self._clock.sleep(self.retry_after + self.spread)
-            self.retry_after = None
         sent_at = self._clock()
         self.asked_at.append(sent_at)
+        if self.retry_after is not None:
+            asked, self.retry_after = self.retry_after, None
+            raise failing(RateLimitedError, asked=asked)
         name = "token-1" if self.same_token else f"token-{self.requests}"
         if self.takes:
             await self._clock.sleep(self.takes)
-        return self.failure or Fetched(token=Token(name, self.life), sent_at=sent_at)
+        if self.failure is not None:
+            raise self.failure
+        return Token(name, self.life), sent_at
 
 
 class Shelf:
@@ -90,23 +97,29 @@ class Shelf:
 
 
 def source_of(
-    endpoint: Endpoint, clock: FakeClock, *, timeout: float | None = 60.0, store: TokenStore | None = None
+    endpoint: Fetch,
+    clock: FakeClock,
+    *,
+    timeout: float | None = 60.0,
+    store: TokenStore | None = None,
+    roll: float = 0.0,
 ) -> TokenSource:
     """Make a source that asks *endpoint* and gives it *timeout* seconds."""
-    runtime = Runtime(clock=clock, sleep=clock.sleep)
-    return TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=timeout, longest_wait=60.0, store=store)
+    runtime = Runtime(clock=clock, sleep=clock.sleep, random=lambda: roll)
+    return TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=timeout, retry=RetryPolicy(), store=store)
 
 
-async def name(asked: Awaitable[Grant | NoToken | None]) -> str:
+async def name(asked: Awaitable[Grant | None]) -> str:
     """Return the name of the token that *asked* comes to, or of the error that it fails with."""
-    outcome = await asked
-    if isinstance(outcome, NoToken):
-        return type(outcome.error).__name__
-    return "nothing" if outcome is None else str(outcome.token.access_token)
+    try:
+        grant = await asked
+    except UserGroupsError as error:
+        return type(error).__name__
+    return "nothing" if grant is None else str(grant.token.access_token)
 
 
-async def error(asked: Awaitable[Grant | NoToken | None]) -> UserGroupsError:
+async def error(asked: Awaitable[Grant | None]) -> UserGroupsError:
     """Return the error that *asked* fails with."""
-    outcome = await asked
-    assert isinstance(outcome, NoToken)
-    return outcome.for_a_caller()
+    with pytest.raises(UserGroupsError) as caught:
+        await asked
+    return caught.value

@@ -10,7 +10,7 @@ import pytest
 
 from rig.clock import FakeClock
 from unit.endpoint import ASKED, END, FOREVER, Endpoint, Shelf, failing, source_of
-from usergroups import AuthenticationError, ServerError, Token, UserGroupsError
+from usergroups import AuthenticationError, RetryPolicy, ServerError, Token
 from usergroups._auth.bearer import BearerAuth
 from usergroups._auth.key import KeyAuth
 from usergroups._auth.source import TokenSource
@@ -31,11 +31,11 @@ def answer(status_code: int) -> Response:
     return Response(status_code=status_code, headers={}, body=b"", request=REQUEST)
 
 
-async def decide(shown: Authorization) -> UserGroupsError | None:
+async def decide(shown: Authorization) -> None:
     """Do as the wire does: wait for something to show until there is something good."""
-    while (failure := await shown.prepare(FOREVER)) is None and not shown.authorize():
-        pass
-    return failure
+    await shown.prepare(FOREVER)
+    while not shown.authorize():
+        await shown.prepare(FOREVER)
 
 
 class API:
@@ -47,8 +47,7 @@ class API:
 
     async def __call__(self, call: Call, shown: Authorization) -> Outcome:
         """Answer one request."""
-        if (failure := await decide(shown)) is not None:
-            return failure
+        await decide(shown)
         token = shown.headers["Authorization"].reveal().removeprefix("Bearer ")
         self.shown.append(token)
         return answer(self.judge(token))
@@ -76,7 +75,7 @@ async def test_key_is_shown_every_time() -> None:
     headers: list[Headers] = []
 
     async def send(call: Call, shown: Authorization) -> Outcome:
-        assert await decide(shown) is None
+        await decide(shown)
         headers.append(shown.headers)
         return answer(401)
 
@@ -97,13 +96,13 @@ async def test_token_is_shown(auth: BearerAuth) -> None:
 
 
 async def test_no_request_without_a_token(auth: BearerAuth, endpoint: Endpoint) -> None:
-    """Where there is no token nothing is sent, and the reason is the outcome."""
+    """Where there is no token nothing is sent, and the reason is raised."""
     endpoint.failure = failing(AuthenticationError, refused=True)
     api = API()
 
-    outcome = await auth(CALL, api)
+    with pytest.raises(AuthenticationError):
+        await auth(CALL, api)
 
-    assert isinstance(outcome, AuthenticationError)
     assert api.shown == []
 
 
@@ -234,16 +233,15 @@ async def test_fault_replaces_nothing(auth: BearerAuth, endpoint: Endpoint) -> N
     assert endpoint.requests == 1
 
 
-async def test_replacement_that_fails_is_the_outcome(auth: BearerAuth, endpoint: Endpoint) -> None:
+async def test_replacement_that_fails_is_raised(auth: BearerAuth, endpoint: Endpoint) -> None:
     """Where a refused token cannot be replaced, the caller hears why."""
     api = API()
     await auth(CALL, api)
     api.judge = accepts()
     endpoint.failure = failing()
 
-    outcome = await auth(CALL, api)
-
-    assert isinstance(outcome, ServerError)
+    with pytest.raises(ServerError):
+        await auth(CALL, api)
 
 
 async def test_loaded_token_is_replaced_when_refused(clock: FakeClock, endpoint: Endpoint) -> None:
@@ -313,7 +311,7 @@ class TestOneOperationAlwaysRefused:
         """Ten calls a second for an hour make one replacement a minute at most."""
         now = 0.0
         runtime = Runtime(clock=lambda: now)
-        source = TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=60.0, longest_wait=60.0)
+        source = TokenSource(endpoint, asked=ASKED, runtime=runtime, timeout=60.0, retry=RetryPolicy())
         auth = BearerAuth(source, REFUSALS)
         good, bad = API(), API(accepts(refusal=403))
         await auth(CALL, good)
@@ -336,7 +334,7 @@ class TestOneOperationAlwaysRefused:
         await source.get(FOREVER)
 
         async def send(call: Call, shown: Authorization) -> Outcome:
-            assert await decide(shown) is None
+            await decide(shown)
             await clock.sleep(dice.expovariate(1 / takes))
             return answer(403)
 
@@ -362,7 +360,7 @@ class TestOneOperationAlwaysRefused:
             repeats = iter([False])
 
             async def send(call: Call, shown: Authorization) -> Outcome:
-                assert await decide(shown) is None
+                await decide(shown)
                 if not next(repeats, True):
                     return answer(403)
                 if ends == "cancelled":

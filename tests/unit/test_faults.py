@@ -114,6 +114,7 @@ def test_fault_is_worth_another_try_unless_it_says_otherwise() -> None:
         "retryable": True,
         "disconnected": False,
         "stale": False,
+        "attempts": 1,
     }
 
 

@@ -345,7 +345,6 @@ class Surroundings:
         self.slept: list[float] = []
         self.made = 0
         self.deadline = FOREVER
-        self.asked: list[tuple[int, float]] = []
         self.on_sleep: Callable[[], None] = lambda: None
         self._outcomes = outcomes
         self.runtime = Runtime(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
@@ -363,18 +362,12 @@ class Surroundings:
         self.on_sleep()
         self.now += seconds
 
-    def on_asked(self, answer: Response, wait: float) -> None:
-        """Keep what was heard, and put the deadline off, as the fetch of a token does."""
-        self.asked.append((answer.status_code, wait))
-        self.deadline += wait
-
     async def retry(
         self,
         policy: RetryPolicy | None = None,
         *,
         budget: RetryBudget | None = None,
         deadline: float = FOREVER,
-        on_asked: Callable[[Response, float], None] | None = None,
     ) -> Response | Failure:
         """Make the attempts, as a sender does."""
         self.deadline = deadline
@@ -384,8 +377,6 @@ class Surroundings:
             wait = attempts.wait_after(outcome, roll=0.5)
             if wait is None:
                 return outcome
-            if attempts.asked and on_asked is not None and isinstance(outcome, Response):
-                on_asked(outcome, wait)
             if not attempts.may_wait(wait, left=self.deadline - self.now):
                 return outcome
             if not attempts.at_once:
@@ -557,10 +548,9 @@ class TestRetrying:
         around.rate = RateLimiter(0.01, around.runtime)
         around.rate.take()
 
-        await around.retry(RetryPolicy(attempts=4), on_asked=around.on_asked)
+        await around.retry(RetryPolicy(attempts=4))
 
         assert around.slept == [2.25, 0.5, 1.0]
-        assert around.asked == [(429, 2.25)]
 
     async def test_last_refusal_has_the_others_wait_too(self) -> None:
         """A call that gives up after two refusals leaves word of them."""
@@ -666,36 +656,6 @@ class TestRetrying:
 
         assert outcome is STALE
         assert (around.made, around.slept) == (5, [0.25])
-
-    async def test_those_who_ask_hear_of_waits_that_the_server_asks_for(self) -> None:
-        """A wait that the server asks for is told, with its length; our own waits are not."""
-        around = Surroundings(
-            answer(503), answer(429, retry_after="2"), LOST, answer(503, retry_after="0"), answer(200)
-        )
-
-        await around.retry(RetryPolicy(attempts=9), on_asked=around.on_asked)
-
-        assert around.slept == [0.25, 2.25, 1.0, 2.0]
-        assert around.asked == [(429, 2.25)]
-
-    async def test_wait_that_someone_hears_of_is_no_part_of_the_time(self) -> None:
-        """Where someone hears of the waits that the server asks for, these put the deadline off; our own do not."""
-        around = Surroundings(answer(503), answer(429, retry_after="20"), answer(200))
-
-        outcome = await around.retry(deadline=1005.0, on_asked=around.on_asked)
-
-        assert isinstance(outcome, Response)
-        assert outcome.is_success
-        assert around.slept == [0.25, 20.25]
-        assert around.deadline == 1005.0 + 20.25
-
-    async def test_wait_that_nobody_listens_for(self) -> None:
-        """A wait that the server asks for is kept where nobody asked to hear of it."""
-        around = Surroundings(answer(503, retry_after="3"), answer(200))
-
-        await around.retry(on_asked=None)
-
-        assert around.slept == [3.25]
 
     async def test_log_has_attempt_wait_and_reason(self, caplog: pytest.LogCaptureFixture) -> None:
         """Each retry is one line at DEBUG, which says why, and when the next attempt is made."""

@@ -198,7 +198,7 @@ async def test_older_token_in_the_store_is_not_taken(clock: FakeClock, endpoint:
     assert isinstance(loaded, Grant)
     newer = await source.replace(loaded.token, FOREVER)
     assert isinstance(newer, Grant)
-    source.replacing_helped(newer.token)
+    source.judge_replacement(newer.token, helped=True)
 
     await Shelf.save(shelf, Token("older-still", 10.0))
     newest = await name(source.replace(newer.token, FOREVER))
@@ -213,7 +213,6 @@ async def test_f10_store_is_not_locked_while_one_waits_for_the_endpoint(
     """Who waits out a Retry-After keeps nobody else from the store, and then takes what was put there meanwhile."""
     source = source_of(endpoint, clock, store=shelf)
     endpoint.failure = failing(RateLimitedError, asked=20.0)
-    await source.get(FOREVER)
     waiting = asyncio.create_task(name(source.get(FOREVER)))
     await clock.advance(10.0)
 

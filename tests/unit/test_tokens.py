@@ -22,10 +22,11 @@ from usergroups import (
     APIConnectionError,
     AuthenticationError,
     RateLimitedError,
+    RetryPolicy,
     ServerError,
     Token,
 )
-from usergroups._auth.flight import Fetched, Flight, Grant, NoToken
+from usergroups._auth.flight import Flight, Grant
 from usergroups._auth.source import TokenSource
 from usergroups._runtime import Runtime
 
@@ -83,7 +84,7 @@ class TestFirstPart:
         """A day more or less on the wall clock costs no token request."""
         import time
 
-        source = TokenSource(endpoint, asked=ASKED, runtime=Runtime(), timeout=60.0, longest_wait=60.0)
+        source = TokenSource(endpoint, asked=ASKED, runtime=Runtime(), timeout=60.0, retry=RetryPolicy())
         endpoint.life = 1e9
         await source.get(FOREVER)
         now = time.time()
@@ -497,16 +498,14 @@ class TestNone:
         told: list[float] = []
         began = clock()
 
-        async def fetch(
-            *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
-        ) -> Fetched | NoToken:
+        async def fetch(*, policy: RetryPolicy, deadline: Callable[[], float]) -> tuple[Token, float]:
             for _ in range(3):
                 told.append(deadline() - began)
                 await clock.sleep(3.0)
-            return failing()
+            raise failing()
 
         runtime = Runtime(clock=clock, sleep=clock.sleep)
-        source = TokenSource(fetch, asked=ASKED, runtime=runtime, timeout=10.0, longest_wait=60.0)
+        source = TokenSource(fetch, asked=ASKED, runtime=runtime, timeout=10.0, retry=RetryPolicy())
         first = asyncio.create_task(name(source.get(began + 5.0)))
         await clock.advance(1.0)
         second = asyncio.create_task(name(source.get(began + 50.0)))
@@ -647,7 +646,7 @@ class TestRefused:
     ) -> None:
         """Half a minute after a refusal the credentials are tried again: someone may have mended them."""
         endpoint.failure = failing(AuthenticationError, refused=True)
-        await source.get(FOREVER)
+        await error(source.get(FOREVER))
         endpoint.failure = None
 
         await clock.advance(29.99)
@@ -660,7 +659,7 @@ class TestRefused:
     async def test_each_caller_gets_an_error_of_its_own(self, endpoint: Endpoint, source: TokenSource) -> None:
         """A remembered refusal is no shared exception object."""
         endpoint.failure = failing(AuthenticationError, refused=True)
-        await source.get(FOREVER)
+        await error(source.get(FOREVER))
 
         one, other = await error(source.get(FOREVER)), await error(source.get(FOREVER))
 
@@ -670,8 +669,8 @@ class TestRefused:
         """Only refused credentials are remembered: the next call after another failure tries again."""
         endpoint.failure = failing(AuthenticationError)
 
-        await source.get(FOREVER)
-        await source.get(FOREVER)
+        await error(source.get(FOREVER))
+        await error(source.get(FOREVER))
 
         assert endpoint.requests == 2
 
@@ -682,7 +681,7 @@ class TestPaused:
     async def test_f10_caller_with_time_waits(self, clock: FakeClock, endpoint: Endpoint, source: TokenSource) -> None:
         """A caller whose timeout reaches past the Retry-After gets a token right after it."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         endpoint.failure = None
 
         waiting = asyncio.create_task(name(source.get(clock() + 20.0)))
@@ -698,7 +697,7 @@ class TestPaused:
     ) -> None:
         """A caller whose timeout ends before the Retry-After hears at once how long it is to wait."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         await clock.advance(5.0)
 
         caught = await error(source.get(clock() + 14.99))
@@ -712,7 +711,7 @@ class TestPaused:
     ) -> None:
         """Nobody waits for a Retry-After above `max_retry_after`, whatever time there is."""
         endpoint.failure = failing(RateLimitedError, asked=61.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         endpoint.failure = None
 
         at_once = await name(source.get(FOREVER))
@@ -728,7 +727,7 @@ class TestPaused:
     ) -> None:
         """A Retry-After that must be a mistake does not keep a client from tokens until it is restarted."""
         endpoint.failure = failing(RateLimitedError, asked=1e9)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         endpoint.failure = None
 
         await clock.advance(86_400.0 - 61.0)
@@ -742,7 +741,7 @@ class TestPaused:
         """Where a call has more time than the client's timeout, waiting for the endpoint does not use that up."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
         source = source_of(endpoint, clock, timeout=10.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         endpoint.failure, endpoint.takes = None, 9.0
 
         waiting = asyncio.create_task(name(source.get(clock() + 30.0)))
@@ -766,7 +765,7 @@ class TestPaused:
         assert isinstance(await hurried, RateLimitedError)
         assert isinstance(too_late, RateLimitedError)
         assert [await patient, await in_time] == ["token-2", "token-2"]
-        assert endpoint.requests == 2
+        assert [policy.attempts for policy in endpoint.policies] == [3, 2]
 
     async def test_f10_asked_for_longer_than_the_fetch_may_take(self, clock: FakeClock, endpoint: Endpoint) -> None:
         """A Retry-After in the middle of a fetch is no part of its own time: who can wait is served afterwards."""
@@ -783,7 +782,7 @@ class TestPaused:
     ) -> None:
         """Where the endpoint fails after the wait that it asked for, the next caller asks it again at once."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         endpoint.failure = failing()
         waiting = asyncio.create_task(name(source.get(FOREVER)))
         await clock.advance(20.0)
@@ -792,24 +791,63 @@ class TestPaused:
         assert await waiting == "ServerError"
         assert await name(source.get(FOREVER)) == "token-3"
 
-    async def test_f10_spread_of_the_wait_shuts_nobody_out(self, clock: FakeClock, endpoint: Endpoint) -> None:
-        """That the wait is a little longer than was asked for turns nobody away who has the time that was asked for."""
-        endpoint.retry_after, endpoint.spread = 60.0, 0.5  # the longest that is waited for
-        source = source_of(endpoint, clock, timeout=100.0)
-        first = asyncio.create_task(name(source.get(FOREVER)))
+    async def test_f10_wait_is_spread(self, clock: FakeClock, endpoint: Endpoint) -> None:
+        """Many clients that were asked to wait do not come back as one: up to half a second is added at random."""
+        endpoint.retry_after = 60.0  # the longest that is waited for
+        source = source_of(endpoint, clock, timeout=100.0, roll=0.5)
+        waiting = [asyncio.create_task(name(source.get(FOREVER)))]
         await clock.settle()
 
-        second = asyncio.create_task(name(source.get(FOREVER)))
-        await clock.advance(60.5)
+        waiting.append(asyncio.create_task(name(source.get(FOREVER))))
+        await clock.advance(60.24)
+        early = endpoint.requests
+        await clock.advance(0.01)
 
-        assert [await first, await second] == ["token-2", "token-2"]
+        assert early == 1
+        assert [await one for one in waiting] == ["token-2", "token-2"]
+
+    async def test_f10_attempts_are_bounded_whatever_the_time(self, clock: FakeClock) -> None:
+        """An endpoint that asks to wait, again and again, is asked as often as the retry policy says, then it fails."""
+        policies: list[RetryPolicy] = []
+
+        async def fetch(*, policy: RetryPolicy, deadline: Callable[[], float]) -> tuple[Token, float]:
+            policies.append(policy)
+            raise failing(RateLimitedError, asked=20.0)
+
+        source = source_of(fetch, clock)
+        patient = [asyncio.create_task(error(source.get(FOREVER))) for _ in range(10)]
+        await clock.advance(40.0)
+        errors = [await one for one in patient]
+
+        assert [policy.attempts for policy in policies] == [3, 2, 1]
+        assert [one.retry_after for one in errors if isinstance(one, RateLimitedError)] == [20.0] * 10
+
+    async def test_f10_attempts_before_the_wait_count(self, clock: FakeClock) -> None:
+        """What a fetch has tried before the endpoint asked to wait is not tried anew after it."""
+        policies: list[RetryPolicy] = []
+
+        async def fetch(*, policy: RetryPolicy, deadline: Callable[[], float]) -> tuple[Token, float]:
+            policies.append(policy)
+            error = failing(RateLimitedError, asked=20.0)
+            error.attempts = 2
+            raise error
+
+        source = source_of(fetch, clock)
+        patient = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(20.0)
+        first = await patient
+        later = asyncio.create_task(name(source.get(FOREVER)))
+        await clock.advance(40.0)
+
+        assert (first, await later) == ("RateLimitedError", "RateLimitedError")
+        assert [policy.attempts for policy in policies] == [3, 1, 3, 1]
 
     async def test_f10_those_turned_away_hear_for_how_long(
         self, clock: FakeClock, endpoint: Endpoint, source: TokenSource
     ) -> None:
         """The error says that the endpoint is left alone, and for how long."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
-        await source.get(FOREVER)
+        await error(source.get(clock()))
         await clock.advance(5.0)
 
         caught = await error(source.get(clock() + 1.0))
@@ -821,8 +859,8 @@ class TestPaused:
     ) -> None:
         """Who is told of a refusal that others have met hears so, after the way out that it has."""
         refusal = AuthenticationError("no", status_code=401, hint="check the key")
-        endpoint.failure = NoToken(error=refusal, refused=True)
-        await source.get(FOREVER)
+        endpoint.failure = refusal
+        await error(source.get(FOREVER))
         await clock.advance(10.0)
 
         caught = await error(source.get(FOREVER))
@@ -836,7 +874,7 @@ class TestPaused:
     ) -> None:
         """Refused credentials with a Retry-After above 30 s are not tried again before its end."""
         endpoint.failure = failing(AuthenticationError, refused=True, asked=120.0)
-        await source.get(FOREVER)
+        await error(source.get(FOREVER))
         endpoint.failure = None
 
         await clock.advance(119.9)
@@ -852,7 +890,7 @@ class TestPaused:
         """A caller who is cancelled in the moment in which it is turned away is cancelled, and disturbs nobody."""
         goes = asyncio.Event()
 
-        async def ask(**how: Any) -> Fetched | NoToken:
+        async def ask(**how: Any) -> tuple[Token, float]:
             await goes.wait()
             return await endpoint(**how)
 
@@ -919,7 +957,7 @@ class TestReplace:
     ) -> None:
         """A caller whose timeout ends before the endpoint may be asked again hears so, also about a replacement."""
         endpoint.failure = failing(RateLimitedError, asked=20.0)
-        await source.replace(refused, FOREVER)
+        await error(source.replace(refused, clock()))
 
         assert await name(source.replace(refused, clock() + 19.9)) == "RateLimitedError"
         assert endpoint.requests == 2
@@ -964,7 +1002,7 @@ class TestReplace:
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
         await clock.advance(10.0)
-        source.replacing_did_not_help(second.token)
+        source.judge_replacement(second.token, helped=False)
 
         await clock.advance(59.99)
         before = await name(source.replace(second.token, FOREVER))
@@ -977,9 +1015,9 @@ class TestReplace:
         """A token that is taken away soon after another one is replaced as well."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
-        source.replacing_helped(refused)
+        source.judge_replacement(refused, helped=True)
         before = await name(source.replace(second.token, FOREVER))
-        source.replacing_helped(second.token)
+        source.judge_replacement(second.token, helped=True)
 
         assert before == "nothing"
         assert await name(source.replace(second.token, FOREVER)) == "token-3"
@@ -1004,8 +1042,8 @@ class TestReplace:
         """Only the token that is held can turn out to be of no use."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
-        source.replacing_did_not_help(refused)
-        source.replacing_helped(second.token)
+        source.judge_replacement(refused, helped=False)
+        source.judge_replacement(second.token, helped=True)
 
         assert await name(source.replace(second.token, FOREVER)) == "token-3"
 
@@ -1014,7 +1052,7 @@ class TestReplace:
     ) -> None:
         """A token that ended on its way was refused for that: a new one is due anyway, and the caller gets it."""
         await clock.advance(END - 30.0)
-        source.replacing_did_not_help(refused)
+        source.judge_replacement(refused, helped=False)
         await clock.advance(30.0)
 
         assert await name(source.replace(refused, FOREVER)) == "token-2"
@@ -1168,12 +1206,12 @@ class TestLoops:
         """Loops that are closed under a fetch, time and again, leave nothing behind in the source."""
         answers = False
 
-        async def fetch(**asked: object) -> Fetched | NoToken:
+        async def fetch(**asked: object) -> tuple[Token, float]:
             if not answers:
                 await asyncio.get_running_loop().create_future()
-            return Fetched(token=Token("token", LIFE), sent_at=0.0)
+            return Token("token", LIFE), 0.0
 
-        source = TokenSource(fetch, asked=ASKED, runtime=Runtime(clock=lambda: 0.0), timeout=60.0, longest_wait=60.0)
+        source = TokenSource(fetch, asked=ASKED, runtime=Runtime(clock=lambda: 0.0), timeout=60.0, retry=RetryPolicy())
         loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
         def begin_and_close() -> None:

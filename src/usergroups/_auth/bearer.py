@@ -3,9 +3,7 @@
 from usergroups._http.exchange import Response
 from usergroups._http.request import Headers
 from usergroups._http.sender import Call, Outcome
-from usergroups.errors import UserGroupsError
 
-from .flight import NoToken
 from .key import Send
 from .source import TokenSource
 from .token import Token, bearer_header
@@ -33,13 +31,10 @@ class _Bearer:
     def headers(self) -> Headers:
         return {"Authorization": bearer_header(self.token)}
 
-    async def prepare(self, deadline: float) -> UserGroupsError | None:
+    async def prepare(self, deadline: float) -> None:
         grant = await self._source.get(deadline)
-        if isinstance(grant, NoToken):
-            return grant.for_a_caller()
         if grant.fresh:
             self._waited_for = grant.token
-        return None
 
     def authorize(self) -> bool:
         token = self._source.at_hand()
@@ -72,13 +67,10 @@ class BearerAuth:
         other = await self._source.replace(bearer.token, call.deadline(), fresh=bearer.is_fresh)
         if other is None:
             return outcome
-        if isinstance(other, NoToken):
-            return other.for_a_caller()
         outcome = await send(call, bearer)
-        if self._is_refused(outcome, bearer):
-            self._source.replacing_did_not_help(bearer.token)
-        elif isinstance(outcome, Response) and outcome.is_success:
-            self._source.replacing_helped(bearer.token)
+        is_refused = self._is_refused(outcome, bearer)
+        if is_refused or (isinstance(outcome, Response) and outcome.is_success):
+            self._source.judge_replacement(bearer.token, helped=not is_refused)
         return outcome
 
     def _is_refused(self, outcome: Outcome, bearer: _Bearer) -> bool:

@@ -5,18 +5,17 @@ from collections.abc import Callable
 from usergroups._http.errors import error_class, status_error
 from usergroups._http.exchange import Response
 from usergroups._http.request import Request
-from usergroups._http.retry import NO_RETRIES
+from usergroups._http.retry import RetryPolicy
 from usergroups._http.sender import Call, Sender
 from usergroups._models import MismatchError
 from usergroups._secrets import Secret
-from usergroups.errors import AuthenticationError, UserGroupsError
+from usergroups.errors import APIStatusError, AuthenticationError
 
-from .flight import Fetched, NoToken
 from .key import Fixed
-from .token import basic_header, read_token
+from .pause import REFUSALS
+from .token import Token, basic_header, read_token
 
 _LARGEST_BODY = 1024 * 1024  # bytes, after decompression
-_REFUSALS = frozenset({400, 401, 403})
 
 
 class ClientCredentials:
@@ -30,41 +29,36 @@ class ClientCredentials:
         self._hint = hint
         self._authorization = Fixed({"Authorization": basic_header(user, password)})
 
-    async def __call__(
-        self, *, background: bool, deadline: Callable[[], float], on_asked: Callable[[NoToken, float], None]
-    ) -> Fetched | NoToken:
-        call = Call(
-            request=self._request,
-            deadline=deadline,
-            policy=NO_RETRIES if background else None,
-            limit=_LARGEST_BODY,
-            urgent=True,
-            on_asked=lambda response, wait: on_asked(self._failure(response), wait),
-        )
+    async def __call__(self, *, policy: RetryPolicy, deadline: Callable[[], float]) -> tuple[Token, float]:
+        """
+        Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
+        """
+        call = Call(request=self._request, deadline=deadline, policy=policy, limit=_LARGEST_BODY, urgent=True)
         outcome = await self._sender.send(call, self._authorization)
         if not isinstance(outcome, Response):
-            return NoToken(
-                error=outcome if isinstance(outcome, UserGroupsError) else self._sender.error(outcome, self._request)
-            )
-        if not outcome.is_success:
-            return self._failure(outcome)
-        if outcome.flaw:
-            return self._failure(outcome, f"it holds no usable token: {outcome.flaw}")
-        try:
-            return Fetched(token=read_token(outcome.body), sent_at=outcome.sent_at)
-        except MismatchError as caught:
-            reason = f"it holds no usable token: {caught.reason} (at {caught.json_path})"
-        return self._failure(outcome, reason)
+            error = self._sender.error(outcome, self._request)
+            error.attempts = outcome.attempts
+            raise error
+        flaw = outcome.flaw if outcome.is_success else ""
+        if outcome.is_success and not flaw:
+            try:
+                return read_token(outcome.body), outcome.sent_at
+            except MismatchError as caught:
+                flaw = f"{caught.reason} (at {caught.json_path})"
+        raise self._error(outcome, flaw)
 
-    def _failure(self, answer: Response, unusable: str = "") -> NoToken:
+    def _error(self, response: Response, flaw: str) -> APIStatusError:
         """
-        Return why there is no token. Any 4xx but 429 refuses the credentials.
+        Return why there is no token. Any 4xx but 429 refuses the credentials, and so does a 2xx with a *flaw*.
 
-        So does an *unusable* 2xx; nothing of its body is kept, for it may hold a token.
+        Nothing of the body of a 2xx is kept, for it may hold a token.
         """
-        status = answer.status_code
+        status = response.status_code
         refused = 400 <= status < 500 and status != 429
-        kind = AuthenticationError if refused or unusable else error_class(status)
-        hint = unusable or (self._hint if status in _REFUSALS else "check base_url" if status == 404 else "")
-        error = status_error(answer, self._sender.redactor, kind=kind, hint=hint, body=not unusable)
-        return NoToken(error=error, refused=status in _REFUSALS, asked=error.retry_after)
+        kind = AuthenticationError if refused or flaw else error_class(status)
+        hint = self._hint if status in REFUSALS else "check base_url" if status == 404 else ""
+        if flaw:
+            hint = f"it holds no usable token: {flaw}"
+        error = status_error(response, self._sender.redactor, kind=kind, hint=hint, body=not flaw)
+        error.attempts = response.attempts
+        return error

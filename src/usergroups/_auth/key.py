@@ -7,7 +7,6 @@ import attrs
 
 from usergroups._http.request import Headers
 from usergroups._http.sender import Authorization, Call, Outcome
-from usergroups.errors import UserGroupsError
 
 Send = Callable[[Call, Authorization], Awaitable[Outcome]]
 """`Sender.send`: sends a call with an authorization, within limits and with retries."""
@@ -20,7 +19,7 @@ class Auth(Protocol):
 
     async def __call__(self, call: Call, send: Send) -> Outcome:
         """
-        Return the outcome of *call*.
+        Return the outcome of *call*. Raises the error of a token that cannot be had.
         """
         ...
 
@@ -33,7 +32,7 @@ class Fixed:
 
     headers: Headers = attrs.field(repr=False)
 
-    async def prepare(self, deadline: float) -> UserGroupsError | None:
+    async def prepare(self, deadline: float) -> None:
         """
         Do nothing: the headers are always there.
         """

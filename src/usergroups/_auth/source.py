@@ -2,18 +2,21 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from logging import getLogger
-from typing import Any
+from typing import Protocol
 
 import attrs
 
+from usergroups._http.retry import NO_RETRIES, RetryPolicy
 from usergroups._runtime import Runtime
 from usergroups._secrets import Redactor, hide
-from usergroups.errors import APIConnectionError, RateLimitedError
+from usergroups.errors import APIConnectionError, UserGroupsError
 
-from .flight import Fetch, Fetched, Flight, Grant, NoToken
+from .flight import Flight, Grant, Outcome
+from .pause import Pause
 from .store import CarefulStore, TokenStore
 from .token import Token
 
@@ -25,8 +28,7 @@ _AHEAD = 0.2  # the last share of a life in which a new token is fetched in the 
 _LONGEST_AHEAD = 300.0  # ... and at most this many seconds of it
 _SHORTEST_AHEAD = 2.0  # seconds; a shorter life is too short for a background refresh
 _BACKGROUND_PAUSE = 5.0  # seconds from one background try to the next
-_REFUSAL_REMEMBERED = 30.0  # seconds in which refused credentials are not tried again
-_LONGEST_PAUSE = 86_400.0  # seconds for which a Retry-After is remembered, lest a wrong one be for ever
+_NO_WAIT = 1e-9  # seconds; a fetch gives up at any Retry-After: the pause is the source's
 _REPLACEMENT_PAUSE = 60.0  # seconds without replacements, after one that did not help
 _USUAL_TIMEOUT = 60.0  # seconds for a fetch, where the client's timeout is None
 
@@ -41,27 +43,18 @@ class _Held:
     is_of_use: bool = False  # some answer to it was not a refusal
 
 
-@attrs.frozen
-class _Pause:
+class Fetch(Protocol):
     """
-    Until when the endpoint is left alone, and why. Before *open_at* nobody waits for that.
+    A fetch of a token from the endpoint, with retries by *policy*.
+
+    *deadline* returns the moment until which there is time, and moves as callers join.
     """
 
-    failure: NoToken
-    until: float
-    open_at: float
-
-    def failure_at(self, now: float) -> NoToken:
+    def __call__(self, *, policy: RetryPolicy, deadline: Callable[[], float]) -> Awaitable[tuple[Token, float]]:
         """
-        Return the failure of a caller who is turned away at *now*.
+        Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
         """
-        left = self.until - now
-        told: dict[str, Any] = dict(vars(self.failure.error))
-        told["hint"] = "; ".join(filter(None, [told.get("hint"), f"it is not asked again for {left:.0f} s"]))
-        if self.failure.refused:
-            return NoToken(error=type(self.failure.error)(**told))
-        told["retry_after"] = left
-        return NoToken(error=RateLimitedError(**told))
+        ...
 
 
 class TokenSource:
@@ -90,7 +83,7 @@ class TokenSource:
         asked: Mapping[str, str],
         runtime: Runtime,
         timeout: float | None,
-        longest_wait: float,
+        retry: RetryPolicy,
         store: TokenStore | None = None,
         redactor: Redactor | None = None,
     ) -> None:
@@ -98,19 +91,21 @@ class TokenSource:
         self._asked = asked
         self._runtime = runtime
         self._timeout = _USUAL_TIMEOUT if timeout is None else timeout
-        self._longest_wait = longest_wait
+        self._retry = retry
         self._store = CarefulStore(store, self._timeout)
         self._redactor = redactor or Redactor()
         self._held: _Held | None = None
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: dict[asyncio.Task[None], Flight] = {}
-        self._pause: _Pause | None = None
+        self._pause = Pause(retry, runtime)
         self._next_background = -math.inf
         self._next_replacement = -math.inf
 
-    async def get(self, deadline: float) -> Grant | NoToken:
+    async def get(self, deadline: float) -> Grant:
         """
         Return a token that has not ended; wait for one until *deadline* if there is none.
+
+        Raises the error of the fetch that was waited for, each caller a copy of its own.
         """
         held = self._good()
         if held is None:
@@ -132,7 +127,7 @@ class TokenSource:
         self._refresh_ahead(held)
         return held.token
 
-    async def replace(self, refused: Token, deadline: float, *, fresh: bool = False) -> Grant | NoToken | None:
+    async def replace(self, refused: Token, deadline: float, *, fresh: bool = False) -> Grant | None:
         """
         Return another token than *refused*, or None if replacing has just been of no use, or may yet prove so.
 
@@ -156,19 +151,16 @@ class TokenSource:
         if held is not None:
             held.is_of_use = True
 
-    def replacing_helped(self, token: Token) -> None:
+    def judge_replacement(self, token: Token, *, helped: bool) -> None:
         """
-        Record that the API accepted *token*, a replacement: it may itself be replaced if it is refused later.
+        Record whether the API accepted *token*, a replacement. If not, replace nothing for 60 s.
         """
         held = self._good(token)
-        if held is not None:
-            held.replaceable_at = -math.inf
-
-    def replacing_did_not_help(self, token: Token) -> None:
-        """
-        Record that the API refused *token*, a replacement, too; replace nothing for 60 s.
-        """
-        if self._good(token) is not None:
+        if held is None:
+            return
+        if helped:
+            held.replaceable_at = -math.inf  # it may itself be replaced if it is refused later
+        else:
             self._next_replacement = self._runtime.clock() + _REPLACEMENT_PAUSE
 
     async def aclose(self) -> None:
@@ -206,7 +198,7 @@ class TokenSource:
         now = self._runtime.clock()
         if now < max(held.refresh_at, self._next_background) or self._under_way() is not None:
             return
-        if self._pause is None or now >= self._pause.until:
+        if not self._pause.left():
             self._next_background = now + _BACKGROUND_PAUSE
             self._start(background=True)
 
@@ -214,23 +206,15 @@ class TokenSource:
         flight = self._flights.get(asyncio.get_running_loop())
         return None if flight is None or flight.is_over else flight
 
-    async def _join(self, deadline: float, refused: Token | None = None) -> Grant | NoToken:
+    async def _join(self, deadline: float, refused: Token | None = None) -> Grant:
         while True:
-            if (failure := self._turned_away(deadline)) is not None:
-                return failure
+            self._pause.check(deadline)
             flight = self._under_way() or self._start(background=False, refused=refused)
             outcome = await flight.wait(deadline)
-            if isinstance(outcome, Grant) or not flight.background:
+            if isinstance(outcome, Grant):
                 return outcome
-
-    def _turned_away(self, deadline: float) -> NoToken | None:
-        """
-        Return the reason not to wait for a token at all, or None.
-        """
-        pause, now = self._pause, self._runtime.clock()
-        if pause is None or now >= pause.until:
-            return None
-        return None if now >= pause.open_at and deadline >= pause.until else pause.failure_at(now)
+            if outcome is not None:
+                raise copy(outcome)
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
         for task, ended in list(self._tasks.items()):
@@ -238,7 +222,7 @@ class TokenSource:
                 self._flights.pop(ended.loop, None)
                 del self._tasks[task]
         clock = self._runtime.clock
-        begins_at = clock() if self._pause is None else max(clock(), self._pause.until)
+        begins_at = clock() + self._pause.left()
         flight = Flight(clock, begins_at=begins_at, seconds=self._timeout, background=background)
         self._flights[flight.loop] = flight
         task = asyncio.create_task(self._fly(flight, refused))
@@ -247,7 +231,7 @@ class TokenSource:
         return flight
 
     async def _fly(self, flight: Flight, refused: Token | None) -> None:
-        cut_short = NoToken(error=APIConnectionError("the client or its event loop was closed", **self._asked))
+        cut_short = APIConnectionError("the client or its event loop was closed", **self._asked)
         try:
             with suppress(TimeoutError):
                 async with flight.in_time():
@@ -255,7 +239,7 @@ class TokenSource:
         finally:
             self._land(flight, cut_short)
 
-    def _land(self, flight: Flight, outcome: Grant | NoToken) -> None:
+    def _land(self, flight: Flight, outcome: Outcome) -> None:
         if self._flights.get(flight.loop) is flight:  # else it has landed already, or was over
             del self._flights[flight.loop]
             flight.land(outcome)
@@ -265,23 +249,26 @@ class TokenSource:
         Land *flight* with what comes of the store or the endpoint; nobody waits for the store after that.
         """
         clock = self._runtime.clock
-        if self._pause is not None:
-            await self._runtime.sleep(self._pause.until - clock())
-            self._pause = None
+        attempts = await self._pause.over()
         async with self._store.turn(lambda found: self._is_news(found, refused)) as found:
             if found is not None:
                 self._keep(found, clock(), "loaded", replaced=refused is not None)
                 self._land(flight, Grant(token=found, fresh=False))
                 return
-            outcome = await self._ask(flight)
-            if isinstance(outcome, NoToken):
-                self._land(flight, outcome)
+            limits = attrs.evolve(self._retry, attempts=attempts, max_retry_after=_NO_WAIT)
+            policy = NO_RETRIES if flight.background else limits
+            try:
+                token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
+            except UserGroupsError as error:
+                left = self._retry.attempts if flight.background else attempts - (error.attempts or 1)
+                again = self._pause.begin(error, left) or flight.background
+                self._land(flight, None if again else copy(error))  # without its traceback, which holds the response
                 return
-            self._keep(outcome.token, outcome.sent_at, "fetched", replaced=refused is not None)
-            self._land(flight, Grant(token=outcome.token, fresh=True))
-            left = outcome.sent_at + outcome.token.expires_in - clock()
-            if left > 0:
-                await self._store.save(attrs.evolve(outcome.token, expires_in=left))
+            self._keep(token, sent_at, "fetched", replaced=refused is not None)
+            self._land(flight, Grant(token=token, fresh=True))
+            life_left = sent_at + token.expires_in - clock()
+            if life_left > 0:
+                await self._store.save(attrs.evolve(token, expires_in=life_left))
 
     def _is_news(self, found: Token, refused: Token | None) -> bool:
         """
@@ -295,28 +282,6 @@ class TokenSource:
         outlasts = self._runtime.clock() + found.expires_in > held.ends_at
         return outlasts and found.access_token != held.token.access_token
 
-    async def _ask(self, flight: Flight) -> Fetched | NoToken:
-        def on_asked(failure: NoToken, wait: float) -> None:
-            flight.pause(wait)
-            pause = self._leave_alone(failure)
-            flight.turn_away(pause.failure_at(self._runtime.clock()), pause.until)
-
-        outcome = await self._fetch(background=flight.background, deadline=flight.deadline, on_asked=on_asked)
-        if isinstance(outcome, NoToken) and (outcome.refused or outcome.asked):
-            self._leave_alone(outcome)
-        return outcome
-
-    def _leave_alone(self, failure: NoToken) -> _Pause:
-        """
-        Ask nothing for as long as the endpoint wants, and for a while where it refused the credentials.
-        """
-        now, asked = self._runtime.clock(), min(failure.asked or 0.0, _LONGEST_PAUSE)
-        if failure.refused:
-            self._pause = _Pause(failure, now + max(asked, _REFUSAL_REMEMBERED), open_at=math.inf)
-        else:
-            self._pause = _Pause(failure, now + asked, open_at=now + max(0.0, asked - self._longest_wait))
-        return self._pause
-
     def _keep(self, token: Token, since: float, how: str, *, replaced: bool) -> None:
         self._redactor.learn(hide(token.access_token))
         life = token.expires_in
@@ -325,5 +290,5 @@ class TokenSource:
         refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
         replaceable_at = self._runtime.clock() + _REPLACEMENT_PAUSE if replaced else -math.inf
         self._held = _Held(token, refresh_at, ends_at, replaceable_at)
-        self._pause = None
+        self._pause.end()
         _log.debug("access token %s; it lives %.0f s", how, life)

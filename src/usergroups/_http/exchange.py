@@ -19,7 +19,7 @@ class Response:
 
     *flaw* is the reason why the body cannot be used, or empty. *sent_at* is the moment, on the
     client's clock, at which the request was sent. *proxy* is the host of a proxy that may have
-    responded itself, or empty.
+    responded itself, or empty. *attempts* is how often the request was tried.
     """
 
     status_code: int
@@ -28,6 +28,7 @@ class Response:
     flaw: str = ""
     sent_at: float = 0.0
     proxy: str = ""
+    attempts: int = 1
     request: httpx.Request = attrs.field(repr=False)
 
     @property

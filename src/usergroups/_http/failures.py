@@ -34,7 +34,7 @@ class Failure:
     The reason why no usable response arrived.
 
     *disconnected*: the peer closed the connection. *stale*: it had been idle before, so that the peer
-    never saw the request. *hint* is a likely remedy, or empty.
+    never saw the request. *hint* is a likely remedy, or empty. *attempts* is how often the request was tried.
     """
 
     reason: str
@@ -43,6 +43,7 @@ class Failure:
     retryable: bool = True
     disconnected: bool = False
     stale: bool = False
+    attempts: int = 1
 
 
 # The first row that matches is taken. Every public exception of httpx that a transport may raise

@@ -20,7 +20,7 @@ _log = getLogger("usergroups")
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 MOST_STALE = 3  # repeats at once, per call, after an idle connection turned out to be closed
-_MOST_SPREAD = 0.5  # seconds added at random to a Retry-After, so that callers do not come back as one
+MOST_SPREAD = 0.5  # seconds added at random to a Retry-After, so that callers do not come back as one
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +57,7 @@ class RetryPolicy:
             return min(self.backoff_max, ceiling) * roll
         if asked > self.max_retry_after:
             return None
-        return asked + roll * min(_MOST_SPREAD, self.backoff_initial)
+        return asked + roll * min(MOST_SPREAD, self.backoff_initial)
 
 
 class RetryBudget:
@@ -130,19 +130,18 @@ class Attempts:
     The attempts of one call, and what follows each of them. It does no input or output.
 
     Retries take from *budget*, if any. A request that went out on a stale connection is repeated at once,
-    up to *most_stale* times: *at_once* says so. *asked* is the Retry-After of the last response, or None.
+    up to *most_stale* times: *at_once* says so. *made* counts the attempts, but not those repeats.
     """
 
     def __init__(
         self, policy: RetryPolicy, budget: RetryBudget | None, rate: RateLimiter, *, most_stale: int = MOST_STALE
     ) -> None:
-        self.asked: float | None = None
         self.at_once = False
         self._policy = policy
         self._budget = budget
         self._rate = rate
         self._stale_left = most_stale
-        self._made = 0
+        self.made = 0
         self._reason = ""
         self._is_free = False  # of cost to the budget
         self._refused = False
@@ -154,19 +153,18 @@ class Attempts:
         *roll* is a random number in [0, 1). Where the limiter knows how long a 429 without Retry-After lasts,
         the second in a row holds all requests back; retries after such a 429 take nothing from the budget.
         """
-        self.asked = None
         self.at_once = isinstance(outcome, Failure) and outcome.stale and self._stale_left > 0
         if self.at_once:
             self._stale_left -= 1
             return 0.0
-        self._made += 1
+        self.made += 1
         if not worth_retrying(outcome):
             self._end(outcome)
             return None
-        self.asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
+        asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
         self._reason = outcome.reason if isinstance(outcome, Failure) else f"status {outcome.status_code}"
-        wait = self._policy.delay(self._made, asked=self.asked, roll=roll)
-        untold = isinstance(outcome, Response) and outcome.status_code == 429 and self.asked is None
+        wait = self._policy.delay(self.made, asked=asked, roll=roll)
+        untold = isinstance(outcome, Response) and outcome.status_code == 429 and asked is None
         refused_before, self._refused = self._refused, untold and self._rate.is_full()
         if refused_before and self._refused:
             self._rate.hold()
@@ -181,7 +179,7 @@ class Attempts:
             return True
         if wait >= left or not (self._is_free or self._budget is None or self._budget.take()):
             return False
-        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self._made, self._reason, wait)
+        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self.made, self._reason, wait)
         return True
 
     def _end(self, outcome: Response | Failure) -> None:

@@ -27,8 +27,8 @@ from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, Retry
 CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 
-Outcome = Response | Failure | UserGroupsError
-"""What came of a call: the error is that of the token which was not to be had."""
+Outcome = Response | Failure
+"""What came of a call."""
 
 
 class Authorization(Protocol):
@@ -36,11 +36,11 @@ class Authorization(Protocol):
     What the requests of one call carry as proof, decided for each of them as it goes out.
     """
 
-    async def prepare(self, deadline: float) -> UserGroupsError | None:
+    async def prepare(self, deadline: float) -> None:
         """
         Wait until *deadline* for something to carry, before the request joins the line.
 
-        Return the error if there is none.
+        Raises the error of a token that cannot be had.
         """
         ...
 
@@ -65,8 +65,7 @@ class Call:
 
     *deadline* returns the moment, on the client's clock, until which there is time; it may move. *policy* is
     the sender's if it is None, *limit* the bytes of a response's body. An *urgent* call, which others wait
-    for, is first in the line and takes nothing from the retry budget. *on_asked* is called with a response
-    whose Retry-After is about to be waited for, and the seconds.
+    for, is first in the line and takes nothing from the retry budget.
     """
 
     request: Request
@@ -74,7 +73,6 @@ class Call:
     policy: RetryPolicy | None = None
     limit: int = LARGEST_BODY
     urgent: bool = False
-    on_asked: Callable[[Response, float], None] | None = None
 
 
 class InLoop:
@@ -194,15 +192,9 @@ class Sender:
         )
         while True:
             outcome = await self._attempt(call, authorization)
-            if isinstance(outcome, UserGroupsError):
-                return outcome
             wait = attempts.wait_after(outcome, roll=self.runtime.random())
-            if wait is None:
-                return outcome
-            if attempts.asked and call.on_asked is not None and isinstance(outcome, Response):
-                call.on_asked(outcome, wait)
-            if not attempts.may_wait(wait, left=call.deadline() - self.runtime.clock()):
-                return outcome
+            if wait is None or not attempts.may_wait(wait, left=call.deadline() - self.runtime.clock()):
+                return attrs.evolve(outcome, attempts=attempts.made) if attempts.made > 1 else outcome
             if not attempts.at_once:
                 await self.runtime.sleep(wait)
 
@@ -216,8 +208,7 @@ class Sender:
         here = self.here()
         enters = again = False
         while not enters:
-            if (error := await authorization.prepare(call.deadline())) is not None:
-                return error
+            await authorization.prepare(call.deadline())
             enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
             again = True
         if self._closed:
@@ -240,13 +231,13 @@ class Sender:
         """
         Return the error that *outcome* of *request* means.
         """
-        if isinstance(outcome, Failure):
-            asked = self.asked(request)
-            if self._closed:
-                return APIConnectionError(CLOSED, **asked)
-            kind = APITimeoutError if outcome.timed_out else APIConnectionError
-            return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
-        return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
+        if isinstance(outcome, Response):
+            return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
+        asked = self.asked(request)
+        if self._closed:
+            return APIConnectionError(CLOSED, **asked)
+        kind = APITimeoutError if outcome.timed_out else APIConnectionError
+        return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
 
     async def aclose(self) -> None:
         """
