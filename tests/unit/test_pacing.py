@@ -481,91 +481,49 @@ class TestRate:
     """At most so many starts a second."""
 
     async def starts(self, gate: Pacer, clock: FakeClock, count: int) -> list[float]:
-        """Return the seconds, from the first on, at which *count* callers that come at once start."""
+        """Return the seconds, from now on, at which *count* callers that come at once start."""
         clock.autopilot = True
+        began = clock()
         at: list[float] = []
 
         async def caller() -> None:
             await gate.enter()
-            at.append(clock())
+            at.append(clock() - began)
             gate.leave()
 
         await asyncio.gather(*(caller() for _ in range(count)))
-        return [one - at[0] for one in at]
+        return at
 
-    async def test_no_rate_no_wait(self, clock: FakeClock) -> None:
-        """Without a rate everyone starts at once."""
-        gate = pacer(clock, limit=10)
-
-        assert await self.starts(gate, clock, 100) == [0.0] * 100
-
-    @pytest.mark.parametrize("per_second", [None, 50.0])
-    async def test_hold(self, clock: FakeClock, per_second: float | None) -> None:
-        """Nobody starts while the server is known to refuse all; then they go on as before."""
-        runtime = Runtime(clock=clock, sleep=clock.sleep)
-        rate = RateLimiter(per_second, runtime, refused_for=1.0)
+    @pytest.mark.parametrize(
+        ("per_second", "at"),
+        [pytest.param(None, [0.0] * 4, id="no rate"), pytest.param(50.0, [0.0, 0.02, 0.04, 0.06], id="a rate")],
+    )
+    async def test_hold(self, clock: FakeClock, per_second: float | None, at: list[float]) -> None:
+        """Nobody starts during a hold, which a shorter one does not end; then they go on as before."""
+        rate = RateLimiter(per_second, Runtime(clock=clock, sleep=clock.sleep))
         gate = pacer(clock, limit=2, rate=rate)
-        began = clock()
-        rate.hold()
+        rate.hold(1.0)
+        rate.hold(0.5)
+        held = rate.wait()
 
-        at = await self.starts(gate, clock, 4)
-
-        assert clock() - at[-1] - began == pytest.approx(1.0)
-        assert at == pytest.approx([0.0] * 4 if per_second is None else [0.0, 0.02, 0.04, 0.06])
+        assert held == 1.0
+        assert await self.starts(gate, clock, 4) == pytest.approx([held + one for one in at])
 
     async def test_hold_that_begins_when_callers_already_wait(self, clock: FakeClock) -> None:
         """Whoever waits at the gate for a free moment waits on when that is put off."""
-        rate = RateLimiter(4.0, Runtime(clock=clock, sleep=clock.sleep), refused_for=1.0)
+        rate = RateLimiter(4.0, Runtime(clock=clock, sleep=clock.sleep))
         gate = pacer(clock, limit=10, rate=rate)
         await gate.enter()
         waiting = asyncio.create_task(gate.enter())
         await clock.advance(0.1)
 
-        rate.hold()
+        rate.hold(1.0)
         await clock.advance(0.99)
         held = not waiting.done()
         await clock.advance(0.02)
 
         assert held
         assert waiting.done()
-
-    async def test_hold_that_was_of_no_use(self, clock: FakeClock) -> None:
-        """After a hold there is no other before the server has answered; until its end, that second is full."""
-        rate = RateLimiter(None, Runtime(clock=clock, sleep=clock.sleep), refused_for=1.0)
-        full = [rate.is_full()]
-        rate.hold()
-        await clock.advance(0.5)
-        rate.hold()
-        full.append(rate.is_full())
-        await clock.advance(0.5)
-        rate.hold()
-        full.append(rate.is_full())
-        wait = rate.wait()
-        rate.answered()
-        full.append(rate.is_full())
-        rate.hold()
-
-        assert full == [True, True, False, True]
-        assert (wait, rate.wait()) == (0.0, 1.0)
-
-    @pytest.mark.parametrize(
-        ("refused_for", "wait"),
-        [
-            pytest.param(1.0, 1.0, id="as long as refusals last"),
-            pytest.param(0.0, 0.202, id="no time where it is not known"),
-            pytest.param(0.1, 0.202, id="no shorter than the wait without it"),
-        ],
-    )
-    async def test_hold_lasts(self, clock: FakeClock, refused_for: float, wait: float) -> None:
-        """A hold puts the next start off, and never forward."""
-        rate = RateLimiter(5.0, Runtime(clock=clock, sleep=clock.sleep), refused_for=refused_for)
-        for _ in range(5):
-            rate.take()
-        await clock.advance(0.808)
-
-        rate.hold()
-
-        assert rate.wait() == pytest.approx(wait)
 
     async def test_starts_are_spread(self, clock: FakeClock) -> None:
         """A thousand callers at once start in even steps, after a first few that make up for 50 ms."""
@@ -597,41 +555,27 @@ class TestRate:
         assert max(sum(begin <= one < begin + 1.0 for one in at) for begin in at[::97]) <= math.ceil(per_second)
         assert at[count - 1] <= (count / per_second) * 1.02 + 0.2
 
-    async def test_long_pause_earns_no_burst(self, clock: FakeClock) -> None:
-        """A client that was idle for an hour does not start with an hour's worth of requests."""
-        gate = pacer(clock, limit=1000, per_second=50.0)
-        await self.starts(gate, clock, 3)
-        await clock.advance(3600.0)
+    @pytest.mark.parametrize(
+        ("factor", "late", "at_least", "at_most"),
+        [
+            pytest.param(1.0, 0.015, 1.9, 2.1, id="late, as in a busy event loop, and the rate is kept"),
+            pytest.param(0.9, 0.0, 1.95, 2.1, id="early, and the rest is slept too"),
+        ],
+    )
+    async def test_sleeps_that_end(
+        self, clock: FakeClock, factor: float, late: float, at_least: float, at_most: float
+    ) -> None:
+        """The rate depends on the clock alone, whenever sleeps end."""
 
-        at = await self.starts(gate, clock, 10)
+        async def sleep(seconds: float) -> None:
+            await clock.sleep((seconds * factor if seconds > 0.001 else seconds) + late)
 
-        assert sum(one < 0.005 for one in at) == 3
-
-    async def test_late_wakes_lose_nothing(self, clock: FakeClock) -> None:
-        """Sleeps that end late, as those of a busy event loop do, do not lower the rate."""
-
-        async def sleep_late(seconds: float) -> None:
-            await clock.sleep(seconds + 0.015)
-
-        runtime = Runtime(clock=clock, sleep=sleep_late)
+        runtime = Runtime(clock=clock, sleep=sleep)
         gate = Pacer(1000, RateLimiter(500.0, runtime), runtime)
 
         at = await self.starts(gate, clock, 1000)
 
-        assert at[-1] == pytest.approx(2.0, abs=0.1)
-
-    async def test_early_wake_does_not_break_the_rate(self, clock: FakeClock) -> None:
-        """A sleep that ends a little early is slept on."""
-
-        async def sleep_short(seconds: float) -> None:
-            await clock.sleep(seconds * 0.9 if seconds > 0.001 else seconds)
-
-        runtime = Runtime(clock=clock, sleep=sleep_short)
-        gate = Pacer(1000, RateLimiter(10.0, runtime), runtime)
-
-        at = await self.starts(gate, clock, 11)
-
-        assert at[-1] >= 1.0 - 0.05
+        assert at_least <= at[-1] <= at_most
 
     async def test_rate_is_shared_by_the_loops_of_a_client(self, clock: FakeClock) -> None:
         """Two gates with one rate start no more than one would."""

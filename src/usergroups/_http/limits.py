@@ -20,17 +20,14 @@ class RateLimiter:
 
     Starts are spread evenly. No window of a second has more of them than the rate, even while missed
     ones are caught up on. All event loops of a client share it, so it holds nothing of any one loop.
-
-    *refused_for* is the seconds for which the provider refuses requests above its own limit, or 0.
     """
 
-    def __init__(self, per_second: float | None, runtime: Runtime, *, refused_for: float = 0.0) -> None:
+    def __init__(self, per_second: float | None, runtime: Runtime) -> None:
         self._clock = runtime.clock
-        self._refused_for = refused_for
-        self._answered = True  # a final response has arrived since the last hold
         self.is_limited = per_second is not None
-        self._interval = 0.0 if per_second is None else 1.0 / per_second
-        most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
+        rate = math.inf if per_second is None else per_second
+        self._interval = 1.0 / rate
+        most = math.ceil(min(rate, _MOST_STARTS))
         self._window = most * self._interval * _LEEWAY
         self._starts: deque[float] = deque(maxlen=most)  # the moments of the last window
         self._next = -math.inf
@@ -52,25 +49,11 @@ class RateLimiter:
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
 
-    def answered(self) -> None:
+    def hold(self, seconds: float) -> None:
         """
-        Record a final response: one that is not worth a retry.
+        Let no request start for so many *seconds*.
         """
-        self._answered = True
-
-    def is_full(self) -> bool:
-        """
-        Return whether a 429 means that the server's second is full: not if a hold has already failed to help.
-        """
-        return self._refused_for > 0 and (self._answered or self.wait() > 0)
-
-    def hold(self) -> None:
-        """
-        Let no request start until that second is over.
-        """
-        if self._answered:
-            self._next = max(self._next, self._clock() + self._refused_for)
-            self._answered = False
+        self._next = max(self._next, self._clock() + seconds)
 
 
 class Pacer:

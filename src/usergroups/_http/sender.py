@@ -22,7 +22,7 @@ from .exchange import Response
 from .failures import Failure
 from .limits import Pacer, RateLimiter
 from .request import Headers, Request, timeouts, usual_headers
-from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy
+from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy, retry_after
 
 CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
@@ -149,9 +149,8 @@ class Sender:
         self.redactor = redactor
         self.runtime: Runtime = RUNTIME.get()
         self._most = _arguments.count("max_in_flight", max_in_flight)
-        self._rate = RateLimiter(
-            _arguments.optional_seconds("max_rate", max_rate), self.runtime, refused_for=refused_for
-        )
+        self._rate = RateLimiter(_arguments.optional_seconds("max_rate", max_rate), self.runtime)
+        self._refused_for = refused_for
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
         self._peer = urlsplit(base_url).netloc
@@ -187,24 +186,26 @@ class Sender:
         Return the outcome of *call*: retries within limits, and each attempt an exchange on a connection.
         """
         attempts = Attempts(
-            call.policy or self.retry,
-            None if call.urgent else self._budget,
-            self._rate,
-            most_stale=0 if call.policy is NO_RETRIES else MOST_STALE,
+            policy=call.policy or self.retry,
+            budget=None if call.urgent else self._budget,
+            rate=self._rate,
+            refused_for=self._refused_for,
+            stale_left=0 if call.policy is NO_RETRIES else MOST_STALE,
         )
         while True:
             outcome = await self._attempt(call, authorization)
             if isinstance(outcome, UserGroupsError):
                 return outcome
-            wait = attempts.wait_after(outcome, roll=self.runtime.random())
+            if attempts.repeats(outcome):
+                continue
+            on_asked = call.on_asked if isinstance(outcome, Response) and retry_after(outcome.headers) else None
+            left = FOREVER if on_asked is not None else call.deadline() - self.runtime.clock()
+            wait = attempts.wait_after(outcome, left=left, roll=self.runtime.random())
             if wait is None:
                 return outcome
-            if attempts.asked and call.on_asked is not None and isinstance(outcome, Response):
-                call.on_asked(outcome, wait)
-            if not attempts.may_wait(wait, left=call.deadline() - self.runtime.clock()):
-                return outcome
-            if not attempts.at_once:
-                await self.runtime.sleep(wait)
+            if on_asked is not None and isinstance(outcome, Response):
+                on_asked(outcome, wait)
+            await self.runtime.sleep(wait)
 
     async def _attempt(self, call: Call, authorization: Authorization) -> Outcome:
         """
