@@ -133,7 +133,7 @@ def test_attributes_are_what_was_told(kind: type[UserGroupsError]) -> None:
     """What an error was told can be read from it again."""
     error = kind("it went wrong", **EXAMPLES[kind])
 
-    assert vars(error) == {"message": "it went wrong", **EXAMPLES[kind]}
+    assert vars(error) == {**vars(kind()), "message": "it went wrong", **EXAMPLES[kind]}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class TokenSource:
         self,
         fetch: Fetch,
         *,
-        asked: Mapping[str, str],
+        asked: Mapping[str, Any],
         runtime: Runtime,
         timeout: float | None,
         retry: RetryPolicy,

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -184,7 +184,7 @@ class Sender:
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
         return await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
 
-    def asked(self, request: Request) -> dict[str, str]:
+    def asked(self, request: Request) -> dict[str, Any]:
         """
         Return *method* and *path*, as an error names them.
         """
