@@ -1167,9 +1167,9 @@ class TestLog:
             ("usergroups", logging.DEBUG, line)
             for line in [
                 "access token fetched; it lives 18000 s",
-                "page fetched: 2 user groups",
+                "page fetched: 2 items",
                 "attempt 1 failed (status 503); the next one is in 2.250 s",
-                "page fetched: 0 user groups",
+                "page fetched: 0 items",
             ]
         ]
 
