@@ -1043,7 +1043,7 @@ class TestArguments:
     @pytest.mark.parametrize("on_error", ["ignore", "", None, True, ["raise"], Odd()])
     def test_bad_on_error(self, on_error: object) -> None:
         """Errors are raised or yielded."""
-        with pytest.raises(ConfigurationError, match="on_error must be 'raise' or 'yield'"):
+        with pytest.raises(ConfigurationError, match=r"^on_error must be "):
             sweep(double, [1], on_error=on_error)  # type: ignore[call-overload]
 
     @pytest.mark.parametrize("keys", [None, 5, double], ids=["None", "a number", "a function"])
