@@ -53,19 +53,23 @@ def sweep(
     Raises `ConfigurationError` for a bad argument.
     """
     concurrency = _arguments.count("concurrency", concurrency)
-    _arguments.instance("on_error", on_error, str)
-    if on_error not in ("raise", "yield"):
-        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+    yields = _yields(on_error)
     if not callable(call):
         raise ConfigurationError("call must be a function of one key that can be awaited")
     _arguments.instance("keys", keys, Iterable, AsyncIterable)
     if isinstance(keys, str | bytes):
         raise ConfigurationError("keys must be several keys, not one text")
-    return _sweep(call, keys, concurrency, yields=on_error == "yield")
+    return _sweep(call, keys, concurrency, yields)
+
+
+def _yields(on_error: object) -> bool:
+    if not isinstance(on_error, str) or on_error not in ("raise", "yield"):
+        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+    return on_error == "yield"
 
 
 async def _sweep(
-    call: Callable[[K], Awaitable[T]], keys: Keys[K], concurrency: int, *, yields: bool
+    call: Callable[[K], Awaitable[T]], keys: Keys[K], concurrency: int, yields: bool
 ) -> AsyncGenerator[Outcome[K, T], None]:
     calls: dict[asyncio.Task[T], K] = {}  # started, with outcomes that are not yet taken
     news: asyncio.Queue[asyncio.Task[T] | None] = asyncio.Queue()  # a call that has ended; None: see the source
