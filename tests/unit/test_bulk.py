@@ -316,7 +316,7 @@ class TestErrors:
             pytest.param(10**5000, "<int>", id="a number of more digits than Python writes"),
             pytest.param([10**5000], "<list>", id="a list of such a number"),
             pytest.param(type("deque", (), {})(), "<deque>", id="a class with the name of another"),
-            pytest.param("k" * 10_000, "'kkk", id="very long"),
+            pytest.param("k" * 10_000, "'" + "k" * 100, id="very long"),
         ],
     )
     async def test_key_that_cannot_be_shown(self, key: object, shown: str) -> None:
@@ -735,42 +735,6 @@ class TestCancelledAgain:
             cuts += 1
 
         assert cuts > 20
-
-    @pytest.mark.parametrize("waits", ["keys", "call", "room"])
-    async def test_f86_scope_of_anyio(self, clock: FakeClock, waits: str) -> None:
-        """A scope of anyio's, which cancels in every turn until all have left, finds no task, and the keys closed."""
-        source = LaterKeys(6, turns=30)
-        cleaned: list[int] = []
-
-        async def keys() -> AsyncIterator[int]:
-            async with aclosing(aiter(source)) as some:
-                async for key in some:
-                    yield key
-                    if waits == "keys" and key == 1:
-                        await asyncio.Event().wait()
-
-        async def call(key: int) -> int:
-            if waits == "call":
-                await asyncio.Event().wait()
-            return key
-
-        async def read() -> None:
-            with anyio.move_on_after(5.0) as scope:
-                async with aclosing(sweep(call, keys(), concurrency=1 if waits == "room" else 3)) as outcomes:
-                    async for _ in outcomes:
-                        if waits == "room":
-                            await asyncio.Event().wait()
-            assert scope.cancelled_caught
-            assert source.closed == 1
-            assert not others() - {main}
-            cleaned.append(1)
-
-        main = asyncio.current_task()
-        reader = asyncio.create_task(read())
-        await clock.advance(6.0)
-
-        await reader
-        assert cleaned == [1]
 
     async def test_f86_source_that_never_ends(self, clock: FakeClock) -> None:
         """A source that does not come to its end has a moment for it, and then a reader's next cancel goes on to it."""
