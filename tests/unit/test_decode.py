@@ -5,7 +5,7 @@ import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum, IntEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, Optional, TypeVar, get_type_hints
 from uuid import UUID
@@ -23,7 +23,7 @@ import usergroups_smartpm_api.models
 from usergroups import m3ter, smartpm
 from usergroups._http.exchange import Response
 from usergroups._models import MismatchError, Reader, _shape, is_array, is_object, parse_json
-from usergroups.m3ter import _read_page as read_page
+from usergroups.m3ter import _read_page
 from usergroups.smartpm import _read as read_group
 from usergroups_m3ter_api.models import Error, UserGroupPage
 
@@ -31,6 +31,8 @@ SPECS = Path(__file__).parents[2] / "specs"
 ID = "550e8400-e29b-41d4-a716-446655440000"
 
 M = TypeVar("M")
+
+read_page = partial(_read_page, m3ter.UserGroup)
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from logging import getLogger
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
