@@ -72,20 +72,6 @@ async def test_connecting_has_an_end() -> None:
         await Backend().connect_tcp(*listener.getsockname(), timeout=0)
 
 
-async def test_silence_is_a_timeout(server: FaultServer) -> None:
-    """A read has an end, and the stream can be read from after it."""
-    gate = Gate()
-    server.always("/", (hold(gate), b"late"))
-    stream = await asked(server)
-
-    with pytest.raises(httpcore.ReadTimeout):
-        await stream.read(9, timeout=0.01)
-    gate.open()
-
-    assert await stream.read(9, timeout=5) == b"late"
-    stream.close()
-
-
 async def test_peer_that_takes_nothing_is_a_timeout(server: FaultServer) -> None:
     """A write waits only where the peer is slow, and has an end; it goes on once there is room, or nobody to read."""
     server.on_connect = lambda _: (silence,)
@@ -234,13 +220,3 @@ class TestTLS:
             await waiting
 
         await server.all_closed()
-
-    async def test_handshake_that_fails_is_an_error(self, sides: Sides) -> None:
-        """A certificate that nobody vouches for is told, and the socket is closed."""
-        stream = await connected(sides.server)
-
-        with pytest.raises(httpcore.ConnectError) as caught:
-            await stream.start_tls(ssl.create_default_context(), "localhost", timeout=5)
-
-        assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
-        await sides.server.all_closed()
