@@ -261,6 +261,7 @@ class TestRequests:
     @example("a\\b", "../x")
     @example("a?x=1", "a#f")
     @example("a\r\nb", "a\0b")
+    @example("a/../b", "\x85")
     @example("é", "x" * 10_240)
     async def test_f75_ids_arrive_as_one_segment(self, user_id: Any, org_id: Any) -> None:
         """Every id that is taken arrives as one segment which decodes to it; every other is refused."""
