@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from faults.calls import GROUP, GROUP_ID, PAGE, TOKEN, Options, Provider
 from rig.canary import ACCESS_TOKEN
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import answer, json_answer, token_answer
 from rig.server import FaultServer
 from usergroups import M3terClient, SmartPMClient, UnexpectedResponseError
-from wire.calls import GROUP, GROUP_ID, PAGE, TOKEN, Options, Provider
 
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
+pytest_plugins = ("faults.kinds", "faults.providers")  # clients on either transport
 
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 Warned = Callable[[], list[str]]

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from faults.token_endpoint import DOWN, LIST, PAGE, TOKEN, WRONG, bearer, listed, presented, token
 from rig.canary import ACCESS_TOKEN
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
@@ -17,9 +18,8 @@ from rig.leaks import Watch
 from rig.script import Script, Wire, answer, head, json_answer, token_answer
 from rig.server import FaultServer, Request
 from usergroups import APIStatusError, AuthenticationError, RateLimitedError, RetryPolicy, ServerError
-from wire.token_endpoint import DOWN, LIST, PAGE, TOKEN, WRONG, bearer, listed, presented, token
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 SECRET_WRONG = {"error": "invalid_client", "error_description": "The API secret is wrong"}
 BUSY = answer(b"", 429, {"Retry-After": "20"})

@@ -1,7 +1,7 @@
 """
 One call of each client, on each transport. Fixtures for the fault tests.
 
-A module of tests takes them with `pytest_plugins = ("wire.kinds", "wire.providers")`.
+A module of tests takes them with `pytest_plugins = ("faults.kinds", "faults.providers")`.
 """
 
 from typing import Any
@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from faults.calls import GROUP, GROUP_ID, PAGE, TOKEN, Ask, Options, Provider
+from faults.kinds import busy
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import token_answer
 from rig.server import FaultServer
 from usergroups import RetryPolicy
 from usergroups.transports import aiohttp_transport
-from wire.calls import GROUP, GROUP_ID, PAGE, TOKEN, Ask, Options, Provider
-from wire.kinds import busy
 
 
 @pytest.fixture(params=["httpcore", "aiohttp"])

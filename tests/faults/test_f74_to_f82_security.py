@@ -28,7 +28,7 @@ from usergroups import (
     sweep,
 )
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 TOKEN = "/oauth/token"
 LIST = "/organizations/*"

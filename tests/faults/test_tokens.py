@@ -7,6 +7,19 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
+from faults.token_endpoint import (
+    DOWN,
+    FORBIDDEN,
+    LIST,
+    PAGE,
+    TOKEN,
+    WRONG,
+    bearer,
+    good_tokens,
+    listed,
+    presented,
+    token,
+)
 from rig.cancel import explore
 from rig.clock import FakeClock
 from rig.eager import begin_tasks_eagerly
@@ -17,9 +30,8 @@ from rig.server import FaultServer, Request
 from rig.tally import Tally
 from unit.endpoint import Shelf
 from usergroups import APITimeoutError, M3terClient, RetryPolicy, Token, sweep
-from wire.token_endpoint import DOWN, FORBIDDEN, LIST, PAGE, TOKEN, WRONG, bearer, good_tokens, listed, presented, token
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 A, B = token(1), token(2)
 GROUPS = ["group-1"]

@@ -11,6 +11,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from faults.token_endpoint import DOWN, LIST, PAGE, TOKEN, listed, presented, token
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
 from rig.goes import goes
@@ -19,9 +20,8 @@ from rig.leaks import Watch
 from rig.script import Gate, Script, head, hold, pause, reset, silence, token_answer
 from rig.server import FaultServer, Request
 from usergroups import APIConnectionError, APITimeoutError, M3terClient, ServerError, UserGroupsError
-from wire.token_endpoint import DOWN, LIST, PAGE, TOKEN, listed, presented, token
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 ENDPOINT_TAKES = 0.05  # seconds
 LIFE = 100  # seconds, of tokens on a fake clock: they end 5 s early, and are refreshed in the 20 s before that

@@ -4,15 +4,15 @@ import gzip
 
 import pytest
 
+from faults.calls import GROUP_ID, PAGE, TOKEN, Provider
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
 from rig.leaks import Watch
 from rig.script import Script, answer, chunked_answer, close, json_answer, token_answer
 from rig.server import FaultServer
 from usergroups import APIStatusError, NotFoundError, PermissionDeniedError, RetryPolicy
-from wire.calls import GROUP_ID, PAGE, TOKEN, Provider
 
-pytest_plugins = ("wire.kinds", "wire.providers")
+pytest_plugins = ("faults.kinds", "faults.providers")
 
 WORDS = b'{"message": "no such thing, and this is why: ' + b"x" * 500 + b'"}'
 PACKED = gzip.compress(WORDS, mtime=0)

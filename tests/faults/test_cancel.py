@@ -19,7 +19,7 @@ from rig.script import Gate, Script, head, hold, json_answer, token_answer
 from rig.server import FaultServer, Request
 from usergroups import sweep
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 TOKEN = "/oauth/token"
 LIST = "/organizations/*"

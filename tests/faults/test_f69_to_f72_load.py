@@ -19,7 +19,7 @@ from storms import rows
 from storms.server import ServerThread
 from usergroups import ServerError
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 GROUP = "550e8400-e29b-41d4-a716-446655440000"
 GOOD_GROUP = json_answer({"id": GROUP, "name": "Operators", "users": []})

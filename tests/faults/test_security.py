@@ -41,7 +41,7 @@ from usergroups import (
 from usergroups.stores import RedisTokenStore
 from usergroups.transports import aiohttp_transport
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 TOKEN = "/oauth/token"
 LIST = "/organizations/*"

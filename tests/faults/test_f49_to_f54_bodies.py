@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from faults.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, memory
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import answer, chunked_answer, flood, head, json_answer, token_answer
 from rig.server import FaultServer
 from usergroups import BadRequestError, M3terClient, RetryPolicy, ServerError, SmartPMClient, UnexpectedResponseError
-from wire.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, memory
 
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
+pytest_plugins = ("faults.kinds", "faults.providers")  # clients on either transport
 
 CAP = 32 * MIB  # bytes of a body, after decompression
 USER = {"id": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "email": "ada@example.com"}

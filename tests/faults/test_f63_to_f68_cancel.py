@@ -25,7 +25,7 @@ from storms.losses import busy
 from storms.server import ServerThread
 from usergroups import APIConnectionError, APITimeoutError, M3terClient, RetryPolicy
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 TOKEN = "/oauth/token"
 LIST = "/organizations/*"

@@ -11,15 +11,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from rig.canary import API_KEY_ID, API_SECRET, WORD
-from rig.clock import FakeClock
-from rig.fixtures import MakeM3ter
-from rig.leaks import Watch
-from rig.script import Gate, Script, answer, hold, json_answer, token_answer
-from rig.server import FaultServer, Request
-from rig.storm import SCALE, Losses, storm
-from usergroups import APIStatusError, AuthenticationError, PermissionDeniedError, Token
-from wire.token_endpoint import (
+from faults.token_endpoint import (
     FORBIDDEN,
     LIST,
     PAGE,
@@ -32,8 +24,16 @@ from wire.token_endpoint import (
     presented,
     token,
 )
+from rig.canary import API_KEY_ID, API_SECRET, WORD
+from rig.clock import FakeClock
+from rig.fixtures import MakeM3ter
+from rig.leaks import Watch
+from rig.script import Gate, Script, answer, hold, json_answer, token_answer
+from rig.server import FaultServer, Request
+from rig.storm import SCALE, Losses, storm
+from usergroups import APIStatusError, AuthenticationError, PermissionDeniedError, Token
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 A, B = token(1), token(2)
 

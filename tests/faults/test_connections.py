@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from faults.calls import GROUP, GROUP_ID, TOKEN
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.script import Gate, hold, json_answer, token_answer
 from rig.server import FaultServer, Request
 from usergroups import sweep
-from wire.calls import GROUP, GROUP_ID, TOKEN
 
-pytest_plugins = ("wire.kinds",)
+pytest_plugins = ("faults.kinds",)
 
 BURST = 10
 GOOD = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})

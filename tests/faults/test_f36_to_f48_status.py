@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 import pytest
 
+from faults.calls import GROUP_ID, MIB, PAGE, TOKEN, Options, Provider
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
 from rig.leaks import Watch
@@ -25,9 +26,8 @@ from usergroups import (
     ServerError,
     UnexpectedResponseError,
 )
-from wire.calls import GROUP_ID, MIB, PAGE, TOKEN, Options, Provider
 
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
+pytest_plugins = ("faults.kinds", "faults.providers")  # clients on either transport
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)  # by the server's clock
 USUAL = 0.25  # seconds: half of the first back-off, where the dice show 0.5

@@ -14,6 +14,7 @@ import attrs
 import httpx
 import pytest
 
+from faults.calls import GROUP_ID, TOKEN, Meanwhile, Options, Provider
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import (
@@ -33,9 +34,8 @@ from rig.server import FaultServer
 from rig.tls import Authority
 from usergroups import APIConnectionError, ConfigurationError, M3terClient, RetryPolicy, UserGroupsError
 from usergroups.transports import aiohttp_transport
-from wire.calls import GROUP_ID, TOKEN, Meanwhile, Options, Provider
 
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
+pytest_plugins = ("faults.kinds", "faults.providers")  # clients on either transport
 
 USERS = "/organizations/org-1/users/"
 ONCE = RetryPolicy(attempts=1)

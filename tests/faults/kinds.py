@@ -1,7 +1,7 @@
 """
 Clients on either transport: httpcore, which is the usual one, and aiohttp. Fixtures for the fault tests.
 
-A module of tests takes them with `pytest_plugins = ("wire.kinds",)`. Where it matters how a transport
+A module of tests takes them with `pytest_plugins = ("faults.kinds",)`. Where it matters how a transport
 deals out its connections, there is "pool" too: a transport of the user's own, with one httpcore pool.
 """
 

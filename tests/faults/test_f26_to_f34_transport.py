@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from faults.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Ask, Meanwhile, Options, Provider, memory
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.goes import goes
 from rig.leaks import Watch
@@ -34,9 +35,8 @@ from rig.server import FaultServer, unused_port
 from rig.tls import Authority
 from usergroups import APIConnectionError, APIStatusError, APITimeoutError, ConfigurationError, RetryPolicy
 from usergroups.transports import aiohttp_transport
-from wire.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Ask, Meanwhile, Options, Provider, memory
 
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
+pytest_plugins = ("faults.kinds", "faults.providers")  # clients on either transport
 
 LATE = 0.05  # seconds after its timeout in which a call must have ended
 CLOSED = 0.1  # seconds after that in which the server must have seen its socket closed

@@ -20,7 +20,7 @@ from rig.server import FaultServer, Request
 from usergroups import AsyncPager, NotFoundError, Page, PaginationError, UnexpectedResponseError
 from usergroups.m3ter import UserGroup
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytest_plugins = ("faults.kinds",)  # clients on either transport
 
 Pager = AsyncPager[UserGroup]
 Ready = Callable[[], Awaitable[None]]
