@@ -1,133 +1,822 @@
-"""Rows 85, 86 and 104 to 106 of the fault table: which token a request carries, and for how long one is waited for."""
+"""The life of a token: one fetch for all, a new one ahead of time, what the endpoint may answer, and who is refused."""
 
 import asyncio
+import gc
+import gzip
+import os
+import random
+import sys
+import time
+from base64 import b64decode
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from functools import partial
+from itertools import pairwise
 
 import anyio
+import httpx
 import pytest
 
-from faults.token_endpoint import (
+from faults.calls import (
     DOWN,
     FORBIDDEN,
+    GOOD_PAGE,
     LIST,
-    PAGE,
+    MIB,
+    ON_ALL,
     TOKEN,
     WRONG,
     bearer,
+    cases,
     good_tokens,
     listed,
+    memory,
+    only_with,
     presented,
+    serve,
     token,
 )
+from rig.canary import API_KEY_ID, API_SECRET, WORD
 from rig.cancel import explore
 from rig.clock import FakeClock
 from rig.eager import begin_tasks_eagerly
-from rig.fixtures import MakeM3ter
+from rig.fixtures import MakeM3ter, MakeServer
+from rig.goes import goes
+from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
-from rig.script import Gate, Script, answer, hold, silence, token_answer
+from rig.script import Gate, Script, Wire, answer, head, hold, json_answer, pause, reset, silence, token_answer
 from rig.server import FaultServer, Request
+from rig.storm import SCALE, Losses, storm
 from rig.tally import Tally
 from unit.endpoint import Shelf
-from usergroups import APITimeoutError, M3terClient, RetryPolicy, Token, sweep
-
-pytest_plugins = ("faults.kinds",)  # clients on either transport
+from usergroups import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    M3terClient,
+    PermissionDeniedError,
+    RateLimitedError,
+    RetryPolicy,
+    ServerError,
+    Token,
+    UserGroupsError,
+    sweep,
+)
 
 A, B = token(1), token(2)
 GROUPS = ["group-1"]
+ENDPOINT_TAKES = 0.05  # seconds
+LIFE = 100  # seconds, of tokens on a fake clock: they end 5 s early, and are refreshed in the 20 s before that
+LAST_PART, END = 75, 95
+GIB = 1024 * MIB
+SECRET_WRONG = {"error": "invalid_client", "error_description": "The API secret is wrong"}
+BUSY = answer(b"", 429, {"Retry-After": "20"})
 
-Ask = Callable[[M3terClient], Awaitable[object]]
-
-
-# 104: a token ends while requests stand in line
-
-
-class Lives:
-    """A server whose tokens live for *life* seconds of the test's clock; it looks at that as each request comes."""
-
-    def __init__(self, server: FaultServer, clock: FakeClock, life: float) -> None:
-        self.came = Tally()
-        self.refused = 0
-        self._clock = clock
-        self._life = life
-        self._ends_at: dict[str, float] = {}
-        server.always(TOKEN, self.issue)
-        server.always(LIST, self.serve)
-
-    def issue(self, request: Request, n: int) -> Script:
-        """Hand out a token."""
-        self._ends_at[token(n)] = self._clock() + self._life
-        self.came.add(1)
-        return token_answer(token(n), self._life)
-
-    def serve(self, request: Request, n: int) -> Script:
-        """Return the list to whoever presents a token that has not ended."""
-        good = self._clock() < self._ends_at[bearer(request)]
-        self.refused += not good
-        self.came.add(1)
-        return PAGE if good else FORBIDDEN
+REFUSALS = cases("refusal error", {"401": (WRONG, AuthenticationError), "403": (FORBIDDEN, PermissionDeniedError)})
 
 
-@pytest.mark.parametrize("life", [1.9, 10.0], ids=["no refresh ahead", "refresh ahead"])
-async def test_f104_no_request_carries_an_ended_token(server: FaultServer, m3ter: MakeM3ter, life: float) -> None:
-    """A crowd that stands in line for longer than a token lives is served with one after another; nobody fails."""
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock that only the test moves."""
+    return FakeClock(autopilot=False)
+
+
+@pytest.fixture
+def patient_clock() -> FakeClock:
+    """Return a clock that only the test moves, once server and client have said all they have to say."""
+    return FakeClock(autopilot=False, grace=0.05)
+
+
+# 1 to 5: a crowd
+
+
+@pytest.fixture
+def crowd(transport: httpx.AsyncBaseTransport | None) -> int:
+    """Return the number of callers: whom a fetch serves is nothing to the transport, so the second has fewer."""
+    return 10_000 if transport is None else 1_000
+
+
+async def arrive(count: int, call: Callable[[], Awaitable[object]]) -> list["asyncio.Task[object]"]:
+    """
+    Start *count* callers, 50 in each turn of the event loop, as they come in life.
+
+    All of them in one turn would be one long turn, whatever the SDK does.
+    """
+
+    async def caller() -> object:
+        return await call()
+
+    tasks = []
+    for start in range(0, count, 50):
+        tasks += [asyncio.create_task(caller()) for _ in range(min(50, count - start))]
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def outcomes(tasks: list["asyncio.Task[object]"]) -> list[BaseException | None]:
+    """Return what each of *tasks* raised, or None."""
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return [one if isinstance(one, BaseException) else None for one in results]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """
+    Keep the interpreter from walking over the crowd.
+
+    10,000 tasks that do nothing but wait make it stop the loop for up to 0.1 s, without any SDK.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def test_f01_ten_thousand_callers_share_one_fetch(
+    make_server: MakeServer, m3ter: MakeM3ter, crowd: int, quiet: None
+) -> None:
+    """Any number of callers without a token cost one token request, and the event loop stays free."""
+    for go in goes():
+        gate, server = Gate(), make_server()
+        server.once(TOKEN, (hold(gate), pause(ENDPOINT_TAKES), token_answer(A)))
+        server.always(LIST, GOOD_PAGE)
+        client = m3ter(server)
+
+        with no_garbage_collection():
+            async with Heartbeat() as heartbeat:
+                lists = await arrive(50, partial(listed, client))  # each costs a request, so only some are lists
+                callers = await arrive(crowd - 50, client.authenticate)
+                gate.open()
+                assert await outcomes([*lists, *callers]) == [None] * crowd
+
+        assert server.count(TOKEN) == 1
+        assert presented(server) == [A] * 50
+        go.took(heartbeat.largest_gap, at_most=0.1)
+
+
+async def test_f02_first_caller_may_leave(server: FaultServer, m3ter: MakeM3ter, crowd: int) -> None:
+    """The caller whose call started the fetch is cancelled, and nobody else notices."""
+    gate = Gate()
+    server.once(TOKEN, (hold(gate), pause(ENDPOINT_TAKES), token_answer()))
+    client = m3ter(server)
+
+    first, *_ = await arrive(1, client.authenticate)
+    asyncio.get_running_loop().call_later(0.01, first.cancel)
+    others = await arrive(crowd - 1, client.authenticate)
+    await gate.arrived()
+    left, *_ = await outcomes([first])
+    gate.open()
+
+    assert isinstance(left, asyncio.CancelledError)
+    assert await outcomes(others) == [None] * (crowd - 1)
+    assert server.count(TOKEN) == 1
+
+
+async def test_f03_fetch_outlives_its_callers(server: FaultServer, m3ter: MakeM3ter, crowd: int) -> None:
+    """A fetch that nobody waits for any more is finished, and its token serves the next call."""
+    gate = Gate()
+    serve(server, tokens=(hold(gate), pause(ENDPOINT_TAKES), token_answer(A)))
+    client = m3ter(server)
+
+    callers = await arrive(crowd, client.authenticate)
+    await gate.arrived()
+    for caller in callers:
+        caller.cancel()
+    left = await outcomes(callers)
+    gate.open()
+    await FakeClock(grace=4 * ENDPOINT_TAKES).settle()  # the answer has come, with nobody there
+
+    assert all(isinstance(one, asyncio.CancelledError) for one in left)
+    assert await listed(client) == GROUPS
+    assert (server.count(TOKEN), presented(server)) == (1, [A])
+
+
+async def test_f04_failure_is_shared_too(server: FaultServer, m3ter: MakeM3ter, crowd: int) -> None:
+    """An endpoint that is down is asked as often as the policy says, and each caller gets an error of its own."""
+    gate = Gate()
+    server.once(TOKEN, (hold(gate), pause(ENDPOINT_TAKES), DOWN))
+    server.always(TOKEN, DOWN)
+    client = m3ter(server, roll=0.0)
+
+    callers = await arrive(crowd, client.authenticate)
+    gate.open()
+    errors = await outcomes(callers)
+
+    assert server.count(TOKEN) == 3
+    assert {type(error) for error in errors} == {ServerError}
+    assert len({id(error) for error in errors}) == crowd
+
+
+async def test_f05_impatient_callers_do_not_start_anew(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, quiet: None
+) -> None:
+    """An endpoint that takes longer than any caller waits is asked once, and then all are served."""
+    clock = FakeClock(autopilot=False, rules_loop=True)  # the timeouts go by it, too: no noise can use them up
+    clock.watch()
+    gates: list[tuple[float, Gate]] = []
+
+    def endpoint(request: Request, n: int) -> Script:
+        gates.append((clock() + 0.06, gate := Gate()))
+        return (hold(gate), token_answer(token(n)))
+
+    async def pass_10_ms() -> None:
+        clock.autopilot, clock.grace = False, 0.0
+        await clock.advance(0.01)
+        for opens_at, gate in gates:
+            if clock() >= opens_at - 1e-6:
+                gate.open()
+        clock.autopilot, clock.grace = True, 0.5  # who is not served now is to hear it by its timeout
+
+    serve(server, tokens=endpoint)
+    client = m3ter(server, clock=clock)
+
+    early = [asyncio.create_task(listed(client, timeout=0.05))]
+    await server.got(1)
+    for _ in range(5):
+        await pass_10_ms()
+        early.append(asyncio.create_task(listed(client, timeout=0.05)))
+    late = []
+    for _ in range(94):  # until a second is over
+        await pass_10_ms()
+        late.append(await listed(client, timeout=0.05))
+
+    first, *_ = await outcomes(early)
+    assert isinstance(first, APITimeoutError)
+    watch.saw(first)
+    assert late == [GROUPS] * 94
+    assert server.count(TOKEN) <= 2
+
+
+# 6 to 8: ahead of time, and too late
+
+
+async def test_f06_refresh_ahead_delays_nobody(server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock) -> None:
+    """A token in the last part of its life is replaced by one request, while callers go on with it."""
+    gate = Gate()
+    server.once(TOKEN, token_answer(A, LIFE), (hold(gate), token_answer(B, LIFE)))
+    server.always(LIST, GOOD_PAGE)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+    await client.authenticate()
+
+    await clock.advance(LAST_PART + 1)
+    old = await asyncio.gather(*(listed(client) for _ in range(20)))  # while the refresh is held up
+    await gate.arrived()
+    await clock.advance(6)  # longer than the pause between two tries
+    old += await asyncio.gather(*(listed(client) for _ in range(20)))
+    gate.open()
+    async with asyncio.timeout(5):
+        while presented(server)[-1] != B:
+            await listed(client)
+    new = await asyncio.gather(*(listed(client) for _ in range(20)))
+
+    assert old + new == [GROUPS] * 60
+    assert presented(server)[:40] == [A] * 40
+    assert presented(server)[-20:] == [B] * 20
+    assert server.count(TOKEN) == 2
+
+
+@cases(
+    "fault error",
+    {
+        "503": (DOWN, ServerError),
+        "cut off": ((head(200, length=100), reset), APIConnectionError),
+        "reset": ((reset,), APIConnectionError),
+    },
+)
+async def test_f07_old_token_serves_while_the_endpoint_is_down(
+    server: FaultServer, make_m3ter: MakeM3ter, watch: Watch, fault: Script, error: type[UserGroupsError]
+) -> None:
+    """A refresh that fails is tried again every 5 s, and nobody sees it until the token has really ended."""
     clock = FakeClock(autopilot=False, grace=0.01)
-    site = Lives(server, clock, life)
-    client = m3ter(server, clock=clock, max_rate=2.0, timeout=None)
-    crowd = [asyncio.create_task(listed(client, f"user-{number}")) for number in range(30)]
+    tries: list[float] = []
 
-    starts = 1
-    await site.came.until(lambda number: number >= 1)
-    while not all(one.done() for one in crowd):
-        await clock.advance(0.51)  # to the next start
-        starts += 1
-        if site.came.value < starts and not all(one.done() for one in crowd):
-            await site.came.until(lambda number: number >= starts)  # noqa: B023  # it is waited for here
+    def endpoint(request: Request, n: int) -> Script:
+        tries.append(clock())
+        return token_answer(A, LIFE) if n == 1 else fault
 
-    await clock.advance(0.51)  # for a refresh that may have begun with the last one
+    serve(server, tokens=endpoint)
+    client = make_m3ter(server, clock=clock, max_rate=None, roll=0.0)
+    await client.authenticate()
+    fetched_at = clock()
 
-    assert [await one for one in crowd] == [GROUPS] * 30
-    assert (site.refused, server.count(LIST)) == (0, 30)
-    assert server.count(TOKEN) <= (11 if life < 2.0 else 4)
+    await clock.advance(LAST_PART - 0.5)
+    seen = []
+    while clock() < fetched_at + END - 1:
+        seen.append(await listed(client))
+        await clock.advance(1.0)
+    background = tries[1:]
+
+    assert seen == [GROUPS] * 20
+    assert 3 <= len(background) <= 4
+    assert min(after - before for before, after in pairwise(background)) >= 5.0
+    await clock.advance(1.0)
+    with watch.raises(error):
+        await listed(client)
 
 
-async def test_f104_next_attempt_carries_the_token_that_is_good_then(server: FaultServer, m3ter: MakeM3ter) -> None:
-    """A request that is tried again after a long `Retry-After` shows another token than before, if that has ended."""
-    clock = FakeClock(grace=0.05)
-    server.always(TOKEN, good_tokens(expires_in=60))
-    server.once(LIST, answer(b"", 503, {"Retry-After": "59"}))
-    server.always(LIST, PAGE)
-    client = m3ter(server, clock=clock, timeout=None)
+@cases(
+    "fault error",
+    {
+        "503": (DOWN, ServerError),
+        "reset": ((reset,), APIConnectionError),
+        "silence": ((silence,), APITimeoutError),
+    },
+)
+async def test_f08_expired_token_and_endpoint_recover(
+    server: FaultServer,
+    m3ter: MakeM3ter,
+    patient_clock: FakeClock,
+    watch: Watch,
+    fault: Script,
+    error: type[UserGroupsError],
+) -> None:
+    """Without a token and an endpoint there is a typed error in time, and the first call after recovery works."""
+    clock = patient_clock
+    server.once(TOKEN, token_answer(A, LIFE))
+    endpoint = server.always(TOKEN, fault)
+    server.always(LIST, GOOD_PAGE)
+    client = m3ter(server, clock=clock, roll=0.0, timeout=0.2)
+    await listed(client)
+
+    await clock.advance(LIFE)
+    for go in goes():
+        for _ in range(2):
+            began = time.monotonic()
+            with watch.raises(error):
+                await listed(client)
+            go.took(time.monotonic() - began, at_most=0.25)
+    await clock.settle()  # the fetch has the same 0.2 s, from a moment later
+    endpoint.answer = token_answer(B, LIFE)
 
     assert await listed(client) == GROUPS
     assert presented(server) == [A, B]
 
 
-async def test_f104_only_place_is_free_for_the_fetch(server: FaultServer, m3ter: MakeM3ter) -> None:
-    """With one request on the wire at a time, whoever waits for another token does so beside the line."""
-    clock = FakeClock(autopilot=False, grace=0.01)
-    gate = Gate()
-    server.always(TOKEN, good_tokens(expires_in=60))
-    server.once(LIST, (hold(gate), PAGE))
-    server.always(LIST, PAGE)
-    client = m3ter(server, clock=clock, max_in_flight=1, timeout=None)
-    crowd = [asyncio.create_task(listed(client, f"user-{number}")) for number in range(5)]
-    await gate.arrived()
+# 9 to 18: what the endpoint may answer
 
-    await clock.advance(60)
+
+@pytest.mark.parametrize("status", [401, 400])
+async def test_f09_refused_credentials_are_remembered(
+    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch, status: int
+) -> None:
+    """A wrong secret is told in the provider's words, not tried again at once, and not again for 30 s."""
+    endpoint = server.always(TOKEN, json_answer(SECRET_WRONG, status))
+    server.always(LIST, GOOD_PAGE)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+
+    with watch.raises(AuthenticationError, match="The API secret is wrong") as caught:
+        await listed(client)
+    asked_once = server.count(TOKEN)
+    for number in range(999):
+        with pytest.raises(AuthenticationError, match="The API secret is wrong"):
+            await (listed(client) if number % 2 else client.authenticate())
+        await clock.advance(0.03)
+    asked_in_30_seconds = server.count(TOKEN)
+    endpoint.answer = token_answer()
+    await clock.advance(0.04)
+
+    assert (caught.value.message, caught.value.status_code) == ("The API secret is wrong", status)
+    assert asked_once == 1
+    assert asked_in_30_seconds <= 2
+    assert await listed(client) == GROUPS
+
+
+async def test_f10_retry_after_holds_for_all_callers(
+    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch
+) -> None:
+    """For 20 s no token is asked for: who can wait that long is served then, the others hear how long it is."""
+    server.once(TOKEN, BUSY)
+    serve(server)
+    client = make_m3ter(server, clock=clock, max_rate=None, retry=RetryPolicy(attempts=1))
+
+    with watch.raises(RateLimitedError) as first:
+        await listed(client)
+    await clock.advance(5)
+    with watch.raises(RateLimitedError) as impatient:
+        await listed(client, timeout=14)
+    patient = [asyncio.create_task(listed(client, timeout=16)) for _ in range(3)]
+    await clock.advance(14.9)
+    before = server.count(TOKEN)
+    await clock.advance(0.2)
+
+    assert (first.value.retry_after, impatient.value.retry_after) == (20, 15)
+    assert await asyncio.gather(*patient) == [GROUPS] * 3
+    assert (before, server.count(TOKEN)) == (1, 2)
+
+
+async def test_f10_retry_after_is_waited_for_within_a_call(
+    server: FaultServer, make_m3ter: MakeM3ter, patient_clock: FakeClock, watch: Watch
+) -> None:
+    """The caller whose fetch met the 429 waits 20 s and is served; who waits or comes and cannot is turned away."""
+    clock = patient_clock
+    server.once(TOKEN, BUSY)
+    serve(server)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+
+    patient = asyncio.create_task(listed(client))
+    hurried = asyncio.create_task(listed(client, timeout=19))  # waits for the same fetch
+    await clock.settle()
+    with watch.raises(RateLimitedError):
+        await hurried
+    await clock.advance(19.99)
+    before = server.count(TOKEN)
+    await clock.advance(0.6)
+
+    assert await patient == GROUPS
+    assert (before, server.count(TOKEN)) == (1, 2)
+
+
+async def test_f10_old_token_serves_meanwhile(
+    server: FaultServer, make_m3ter: MakeM3ter, patient_clock: FakeClock
+) -> None:
+    """A refresh that is told to wait 20 s is not tried again before, and the old token goes on serving."""
+    clock = patient_clock
+    asked_at: list[float] = []
+
+    def endpoint(request: Request, n: int) -> Script:
+        asked_at.append(clock())
+        return BUSY if n == 2 else token_answer(token(n), 1_000)
+
+    serve(server, tokens=endpoint)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+    await client.authenticate()
+
+    await clock.advance(800)  # the last part of the token's life has begun
+    for _ in range(11):
+        assert await listed(client) == GROUPS
+        await clock.advance(2)
+
+    assert set(presented(server)[:10]) == {A}
+    assert len(asked_at) == 3
+    assert asked_at[2] - asked_at[1] >= 20
+
+
+def token_body(field: str) -> bytes:
+    """Return a token answer with a *field* that Python's own JSON would not write."""
+    return answer(f'{{"access_token": "{A}", {field}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("field", "life"),
+    [('"expires_in": 3600', 3600), ('"expires_in": "3600"', 3600), ('"expires_in": null', 600), ('"scope": null', 600)],
+)
+async def test_f11_life_is_read(
+    server: FaultServer, make_m3ter: MakeM3ter, patient_clock: FakeClock, field: str, life: int
+) -> None:
+    """A token lives as long as the endpoint says, and 600 s where it does not: used until 5 s before that."""
+    clock = patient_clock
+    server.once(TOKEN, token_body(field), DOWN, token_answer(B))
+    server.always(LIST, GOOD_PAGE)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+    await listed(client)
+
+    await clock.advance(life - 5.1)
+    await listed(client)  # with a refresh, which fails
+    await clock.advance(0.2)
+    await listed(client)
+
+    assert presented(server) == [A, A, B]
+    assert server.count(TOKEN) == 3
+
+
+class Issuer:
+    """An endpoint and an API that go by a clock: a token is refused once *life* seconds have passed."""
+
+    def __init__(self, server: FaultServer, clock: Callable[[], float], life: float, refusal: bytes) -> None:
+        self.came = Tally()
+        self.asked_at: list[float] = []
+        self.refused = 0
+        self._clock = clock
+        self._life = life
+        self._refusal = refusal
+        serve(server, self.serve, tokens=self.issue)
+
+    def issue(self, request: Request, n: int) -> Script:
+        """Hand out the nth token."""
+        self.asked_at.append(self._clock())
+        self.came.add(1)
+        return token_answer(token(n), self._life)
+
+    def serve(self, request: Request, n: int) -> Script:
+        """Return the list to whoever presents a token that is still alive."""
+        number = int(bearer(request).removeprefix(token(0)[:-1]))
+        good = self._clock() < self.asked_at[number - 1] + self._life
+        self.refused += not good
+        self.came.add(1)
+        return GOOD_PAGE if good else self._refusal
+
+
+@cases(
+    "life step pause",
+    {
+        "5 s": (5, 0.25, 1.0),
+        "2 s": (2, 0.1, 1.0),
+        "1 s: one request per life, which ends a twentieth early": (1, 0.05, 0.95),
+    },
+)
+async def test_f12_short_lives(
+    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, life: int, step: float, pause: float
+) -> None:
+    """A token of a few seconds is used for as long as it lives, and no caller sees it refused."""
+    issuer = Issuer(server, clock, life, WRONG)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+
+    for _ in range(100):
+        assert await listed(client) == GROUPS
+        await clock.advance(step)
+
+    assert issuer.refused == 0
+    assert min(after - before for before, after in pairwise(issuer.asked_at)) >= pause - 1e-6
+    assert len(set(presented(server))) == len(issuer.asked_at)  # each is used
+
+
+async def test_f13_same_token_until_it_dies(
+    server: FaultServer, make_m3ter: MakeM3ter, patient_clock: FakeClock
+) -> None:
+    """An endpoint that hands out one token until it dies is asked a handful of times, and nobody notices."""
+    clock = patient_clock
+    clock.grace = 0.005
+    asked_at: list[float] = []
+    dies = clock() + LIFE
+
+    def endpoint(request: Request, n: int) -> Script:
+        asked_at.append(clock())
+        left = dies - clock()
+        return token_answer(A, max(1, round(left))) if left > 0 else token_answer(B, LIFE)
+
+    serve(server, lambda request, n: GOOD_PAGE if clock() < dies or bearer(request) == B else WRONG, tokens=endpoint)
+    client = make_m3ter(server, clock=clock, max_rate=None)
+
+    for step in [10.0] * 7 + [1.0] * 20 + [0.2] * 60:
+        assert await listed(client) == GROUPS
+        await clock.advance(step)
+
+    assert presented(server)[-1] == B
+    assert len(asked_at) <= 8
+    assert all(after - before >= 0.2 for before, after in pairwise(asked_at))
+
+
+@cases(
+    "script match",
+    {
+        "no life": (token_body('"expires_in": "1_000"'), "no usable token"),
+        "an infinite life": (token_body('"expires_in": 1e400'), "no usable token"),
+        "no token": (json_answer({"expires_in": 3600, "scope": WORD}), "access_token"),
+        "a header within": (token_answer(f"{WORD}\r\nX-Evil: 1"), "access_token"),
+        "no ASCII": (token_answer(f"{WORD}-\u00e9"), "access_token"),
+        "longer than 16 KiB": (token_answer(WORD.ljust(16_385, "x")), "too long .*access_token"),
+        "another type": (token_answer(token_type="mac"), "token_type"),
+        "HTML": (answer(b"<html><title>Sign in</title></html>", content_type="text/html"), "no usable token"),
+        "null": (answer(b"null"), "no usable token"),
+        "an error": (answer(b'{"error": "invalid_client"}'), "no usable token"),
+        "cut off": (answer(f'{{"access_token": "{WORD}'.encode()), "no usable token"),
+    },
+)
+async def test_f11_f14_f15_f16_f93_answer_without_a_usable_token(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, script: bytes, match: str
+) -> None:
+    """A 200 without a token that a header can carry and that ends some day is final, sent nowhere, and not shown."""
+    server.always(TOKEN, script)
+
+    with watch.raises(AuthenticationError, match=match) as caught:
+        await listed(m3ter(server))
+
+    assert (caught.value.status_code, caught.value.body) == (200, "")
+    assert server.count() == 1
+
+
+@cases(
+    "document",
+    {
+        "BEARER": {"access_token": A, "token_type": "BEARER"},
+        "no type": {"access_token": A},
+        "16 KiB": {"access_token": WORD.ljust(16_384, "x"), "token_type": "bearer"},
+    },
+)
+async def test_f14_f15_f93_token_is_presented_as_bearer(
+    server: FaultServer, m3ter: MakeM3ter, document: dict[str, object]
+) -> None:
+    """A token of up to 16 KiB is presented as Bearer, however the endpoint writes that, or if it writes nothing."""
+    serve(server, tokens=json_answer({"expires_in": 3600, **document}))
+
+    await listed(m3ter(server))
+
+    assert [request.header("authorization") for request in server.asked(LIST)] == [f"Bearer {document['access_token']}"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_f17_redirect_is_not_followed(
+    server: FaultServer, make_server: MakeServer, m3ter: MakeM3ter, watch: Watch, status: int
+) -> None:
+    """A token endpoint that points elsewhere gets the secret sent nowhere."""
+    elsewhere = make_server()
+    elsewhere.always("*", token_answer())
+    server.always(TOKEN, answer(b"", status, {"Location": f"{elsewhere.url}{TOKEN}"}))
+
+    with watch.raises(APIStatusError) as caught:
+        await listed(m3ter(server))
+
+    assert caught.value.status_code == status
+    assert len(elsewhere.connections) == 0
+    assert server.count() == 1
+
+
+class Torrent:
+    """A body of 2 GiB, and how much of it was sent."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.sent = 0
+        self._piece = piece
+
+    async def __call__(self, wire: Wire) -> None:
+        while self.sent < 2 * GIB:
+            wire.send(self._piece)
+            self.sent += len(self._piece)
+            await wire.drain()
+
+
+@cases(
+    "start piece",
+    {
+        "with its length": (head(200, length=2 * GIB), b" " * 65_536),
+        "chunked": (head(200, {"Transfer-Encoding": "chunked"}), b"10000\r\n%b\r\n" % (b" " * 65_536)),
+        "a bomb": (answer(gzip.compress(b" " * 128 * MIB, 1), headers={"Content-Encoding": "gzip"}), b""),
+    },
+)
+async def test_f18_endless_answer_is_cut(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, start: bytes, piece: bytes
+) -> None:
+    """Of an answer of 2 GiB one MiB is read, and little more than that is even sent; a bomb is left unopened."""
+    torrent = Torrent(piece)
+    server.always(TOKEN, (start, torrent) if piece else start)
+
+    with memory() as peak:
+        with watch.raises(AuthenticationError, match="1,048,576 bytes"):
+            await listed(m3ter(server))
+        assert peak() < 9 * MIB
+
+    assert torrent.sent < 32 * MIB  # what the sockets hold included
+    assert server.count() == 1
+
+
+async def test_f18_largest_answer_is_read(server: FaultServer, m3ter: MakeM3ter) -> None:
+    """An answer of 1 MiB is still one."""
+    document = token_answer(A).partition(b"\r\n\r\n")[2]
+    serve(server, tokens=answer(document.ljust(MIB)))
+
+    assert await listed(m3ter(server)) == GROUPS
+
+
+# 19 to 22, 105: tokens that the API refuses
+
+
+@REFUSALS
+async def test_f19_f22_refused_token_is_replaced_once(
+    server: FaultServer, m3ter: MakeM3ter, refusal: bytes, error: type[APIStatusError]
+) -> None:
+    """A 401 or 403 on a token from an earlier call costs one new token and one repeat; the caller never notices."""
+    serve(server, only_with(B, refusal=refusal))
+    client = m3ter(server)
+    await client.authenticate()
+
+    assert await listed(client) == GROUPS
+    assert presented(server) == [A, B]
+    assert server.count(TOKEN) == 2
+
+
+@REFUSALS
+async def test_f19_f22_second_refusal_is_final(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, refusal: bytes, error: type[APIStatusError]
+) -> None:
+    """A refusal of the new token too is the caller's, in the provider's words."""
+    serve(server, refusal)
+    client = m3ter(server)
+    await client.authenticate()
+
+    with watch.raises(error, match="The access token is not accepted|Not allowed"):
+        await listed(client)
+
+    assert presented(server) == [A, B]
+    assert server.count(TOKEN) == 2
+
+
+@REFUSALS
+async def test_f19_token_fetched_for_this_very_call_is_not_replaced(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, refusal: bytes, error: type[APIStatusError]
+) -> None:
+    """A refusal of a token that is as new as can be is final, for everyone who waited on its fetch."""
+    gate = Gate()
+    serve(server, refusal, tokens=(hold(gate), token_answer(A)))
+    client = m3ter(server)
+
+    callers = [asyncio.create_task(listed(client)) for _ in range(5)]
+    await gate.arrived()
+    gate.open()
+    for caller in callers:
+        with watch.raises(error):
+            await caller
+
+    assert presented(server) == [A] * 5
+    assert server.count(TOKEN) == 1
+
+
+class SlowShelf(Shelf):
+    """A token store that takes its time to save, and has nothing to give."""
+
+    def __init__(self) -> None:
+        super().__init__(time.monotonic)
+        self.saved = asyncio.Event()
+
+    async def save(self, token: Token) -> None:
+        await self.saved.wait()
+
+    def exclusive(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+
+async def test_f19_one_replacement_while_a_store_is_slow(server: FaultServer, make_m3ter: MakeM3ter) -> None:
+    """A token that is refused while it is still being saved is replaced by one request, whoever comes when."""
+    gate, shelf = Gate(), SlowShelf()
+    server.once(TOKEN, token_answer(A), (hold(gate), token_answer(B)))
+    serve(server, only_with(B))
+    client = make_m3ter(server, token_store=shelf)
+    await client.authenticate()
+
+    first = asyncio.create_task(listed(client))
+    await gate.arrived()
+    shelf.saved.set()
+    second = asyncio.create_task(listed(client))
+    await server.got(4)  # each has been refused once
     gate.open()
 
-    assert await asyncio.gather(*crowd) == [GROUPS] * 5
-    assert Counter(presented(server)) == {A: 1, B: 4}
+    assert await asyncio.gather(first, second) == [GROUPS] * 2
+    assert server.count(TOKEN) == 2
 
 
-# 105: a token is revoked while those who waited for it stand in line
+async def test_f20_stragglers_take_the_token_that_is_there(server: FaultServer, m3ter: MakeM3ter, quiet: None) -> None:
+    """Whoever hears late that token A is refused repeats with B, and asks for no other."""
+    gate = Gate()
+
+    def api(request: Request, n: int) -> Script:
+        late = request.path.endswith("/straggler/usergroups")
+        return GOOD_PAGE if bearer(request) == B else (hold(gate), WRONG) if late else WRONG
+
+    serve(server, api)
+    client = m3ter(server, max_in_flight=301)
+    await client.authenticate()
+
+    stragglers = [asyncio.create_task(listed(client, "straggler")) for _ in range(300)]
+    await gate.arrived(300)
+    await listed(client)  # is refused, and brings B
+    gate.open()
+    await asyncio.gather(*stragglers)
+
+    assert Counter(presented(server)) == {A: 301, B: 301}
+    assert server.count(TOKEN) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_f21_one_refused_operation_does_not_hammer_the_endpoint(make_m3ter: MakeM3ter, status: int) -> None:
+    """
+    An operation that is refused for ever costs a token a minute at most, and others work all the while.
+
+    It is called ten times a second for a minute, and every 6 s for the rest of an hour; with `STORM_SCALE=10` it is
+    ten times a second all the time.
+    """
+    clock = FakeClock(autopilot=False)
+    asked_at: list[float] = []
+
+    async def api(request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKEN:
+            asked_at.append(clock())
+            return httpx.Response(200, json={"access_token": token(len(asked_at)), "expires_in": 18_000})
+        return httpx.Response(status if "blocked" in request.url.path else 200, json={"data": [{"id": "group-1"}]})
+
+    client = make_m3ter(transport=httpx.MockTransport(api), clock=clock, max_rate=None)
+    error = AuthenticationError if status == 401 else PermissionDeniedError
+    await client.authenticate()
+    began = clock()
+    number = 0
+
+    while clock() < began + 3600:
+        with pytest.raises(error):
+            await listed(client, "blocked")
+        if number % 20 == 0:
+            assert await listed(client) == GROUPS
+        await clock.advance(0.1 if clock() < began + 60 or SCALE >= 10 else 6)
+        number += 1
+
+    refreshes = asked_at[1:]
+    assert 50 <= len(refreshes) <= 60
+    assert all(after - before >= 60 for before, after in pairwise(refreshes))
 
 
 async def test_f105_token_that_was_of_use_is_replaced_for_all(server: FaultServer, m3ter: MakeM3ter) -> None:
     """A crowd's first token is revoked when some have used it: one replacement, one repeat each, and nobody fails."""
-    server.always(TOKEN, good_tokens())
-    server.always(LIST, lambda request, n: PAGE if n <= 4 or bearer(request) == B else WRONG)
+    serve(server, lambda request, n: GOOD_PAGE if n <= 4 or bearer(request) == B else WRONG)
     client = m3ter(server, max_in_flight=2)
 
     given = await asyncio.gather(*(listed(client, f"user-{number}") for number in range(30)))
@@ -138,118 +827,130 @@ async def test_f105_token_that_was_of_use_is_replaced_for_all(server: FaultServe
     assert max(paths.values()) == 2
 
 
-# 106: no call ends with a time-out before its own time is over
+# 23: a process of its own, whose wall clock is wrong from before the SDK is imported: it could have kept the real one
+DAYS_OFF = """
+import asyncio, sys, time
+true_time, shift = time.time, 0.0
+time.time = lambda: true_time() + shift
+time.time_ns = lambda: int(time.time() * 1e9)
+from usergroups import M3terClient
+
+async def main():
+    global shift
+    async with M3terClient(org_id="org-1", base_url=sys.argv[1], timeout=10) as client:
+        for shift in (0.0, 86_400.0, -86_400.0):
+            await client.list_user_groups("user-1").collect()
+
+asyncio.run(main())
+"""
 
 
-@pytest.mark.parametrize("attempts", [1, 3])
-async def test_f106_call_with_more_time_than_the_client_has_it(
-    server: FaultServer, m3ter: MakeM3ter, watch: Watch, attempts: int
-) -> None:
-    """A call whose `timeout` is longer than the client's is served, though the endpoint takes longer than that."""
-    gate = Gate()
-    server.once(TOKEN, (hold(gate), token_answer()))
-    server.always(LIST, PAGE)
-    client = m3ter(server, timeout=0.2, retry=RetryPolicy(attempts=attempts))
+async def test_f23_wall_clock_may_jump(server: FaultServer) -> None:
+    """A day more or less on the wall clock costs no token request."""
+    serve(server)
+    surroundings = {
+        "M3TER_API_KEY": API_KEY_ID,
+        "M3TER_API_SECRET": API_SECRET,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
 
-    patient = asyncio.create_task(listed(client, timeout=30.0))
-    await gate.arrived()
-    for _ in range(3):  # each of them joins that fetch
-        with watch.raises(APITimeoutError, match=r"no answer within 0\.2 s"):
-            await listed(client)
-    gate.open()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", DAYS_OFF, server.url),
+        env={**os.environ, **surroundings},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, complaints = await process.communicate()
 
-    assert await patient == GROUPS
+    assert (process.returncode, complaints.decode()) == (0, "")
+    assert presented(server) == [A] * 3
     assert server.count(TOKEN) == 1
 
 
-@pytest.mark.parametrize("ask", [listed, M3terClient.authenticate], ids=["a list", "authenticate"])
-async def test_f106_who_joins_a_fetch_has_its_own_time(
-    server: FaultServer, m3ter: MakeM3ter, watch: Watch, ask: Ask
+class Tenants:
+    """
+    Two organizations behind one server, each with credentials and tokens of its own.
+
+    A token is refused after 100 uses; every answer sets a cookie; `crossed` says what came from the other client.
+    """
+
+    def __init__(self, server: FaultServer) -> None:
+        self.crossed: list[str] = []
+        self.served: Counter[str] = Counter()
+        self._uses: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+        serve(server, self.serve, tokens=self.issue)
+
+    def issue(self, request: Request, n: int) -> Script:
+        """Hand out a token in the name of whoever asks."""
+        user = b64decode((request.header("authorization") or "").removeprefix("Basic ")).decode()
+        tenant = user.partition(":")[0]
+        if user != f"{tenant}:{WORD}-secret-of-{tenant}":
+            self.crossed.append(f"secret {user}")
+        self._check(request, tenant)
+        self._asked[tenant] += 1
+        named = f"{WORD}-{tenant}-{self._asked[tenant]}"
+        return answer(token_answer(named).partition(b"\r\n\r\n")[2], headers=cookie(tenant))
+
+    def serve(self, request: Request, n: int) -> Script:
+        """Return the tenant's one group."""
+        tenant = request.path.split("/")[2]
+        presented = bearer(request)
+        if not presented.startswith(f"{WORD}-{tenant}-"):
+            self.crossed.append(f"token {presented} for {tenant}")
+        self._check(request, tenant)
+        self._uses[presented] += 1
+        if self._uses[presented] > 100:
+            return answer(b"", 401, cookie(tenant))
+        self.served[tenant] += 1
+        return json_answer({"data": [{"id": f"group-of-{tenant}"}]}, headers=cookie(tenant))
+
+    def _check(self, request: Request, tenant: str) -> None:
+        if request.header("cookie") is not None:
+            self.crossed.append(f"cookie {request.header('cookie')} for {tenant}")
+        if not (request.header("user-agent") or "").startswith(f"{tenant} "):
+            self.crossed.append(f"user agent {request.header('user-agent')} for {tenant}")
+
+
+def cookie(tenant: str) -> dict[str, str]:
+    """Return a header that makes a browser come back as *tenant*."""
+    return {"Set-Cookie": f"session={WORD}-{tenant}; Path=/"}
+
+
+async def test_f24_nothing_crosses_between_clients(
+    server: FaultServer, m3ter: MakeM3ter, transport: httpx.AsyncBaseTransport | None, quiet: None
 ) -> None:
-    """A caller who joins a fetch that began earlier times out at its own end, not at that of the one who began it."""
-    gate = Gate()
-    server.once(TOKEN, (hold(gate), token_answer()))
-    client = m3ter(server, timeout=0.3)
-    loop = asyncio.get_running_loop()
+    """
+    Neither of two clients in one program, even on one transport, shows the other's token, cookie or header.
 
-    async def late() -> float:
-        began = loop.time()
-        with watch.raises(APITimeoutError):
-            await ask(client)
-        return loop.time() - began
+    A tenth of the calls is cancelled. `STORM_SCALE=20` makes 10,000 calls of it, on the quicker transport.
+    """
+    tenants = Tenants(server)
+    clients = {
+        name: m3ter(server, org_id=name, api_key=name, api_secret=f"{WORD}-secret-of-{name}", user_agent=name)
+        for name in ("red", "blue")
+    }
 
-    first = asyncio.create_task(late())
-    await gate.arrived()
-    await asyncio.sleep(0.15)
-    joiner = await late()
+    async def call(dice: random.Random) -> None:
+        tenant = dice.choice(["red", "blue"])
+        assert await listed(clients[tenant], f"user-{dice.random()}") == [f"group-of-{tenant}"]
 
-    assert joiner >= 0.3
-    assert await first >= 0.3
-    assert server.count(TOKEN) == 1
+    storms = await storm(list(clients.values()), call, calls=200 if transport is None else 500, callers=32, cancel=0.1)
 
-
-async def test_f106_who_joins_a_fetch_is_served(server: FaultServer, m3ter: MakeM3ter, watch: Watch) -> None:
-    """A caller who joins a fetch when the time of the one who began it is nearly over is served within its own."""
-    gate = Gate()
-    server.once(TOKEN, (hold(gate), token_answer()))
-    server.always(LIST, PAGE)
-    client = m3ter(server, timeout=0.3)
-
-    first = asyncio.create_task(listed(client))
-    await gate.arrived()
-    joiner = asyncio.create_task(listed(client, timeout=20.0))
-    with watch.raises(APITimeoutError):
-        await first
-    gate.open()
-
-    assert await joiner == GROUPS
-    assert server.count(TOKEN) == 1
-
-
-async def test_f106_fetch_is_tried_again_for_whoever_has_the_time(server: FaultServer, m3ter: MakeM3ter) -> None:
-    """How long an endpoint that fails is tried again goes by the caller who has most time, not by the client's."""
-    server.once(TOKEN, DOWN)
-    server.always(TOKEN, good_tokens())
-    server.always(LIST, PAGE)
-    client = m3ter(server, timeout=0.1, roll=0.9, retry=RetryPolicy(backoff_initial=0.3))
-
-    assert await listed(client, timeout=30.0) == GROUPS
-    assert server.count(TOKEN) == 2
-
-
-@pytest.mark.parametrize("transport", ["httpcore", "aiohttp", "pool"], indirect=True)
-async def test_f106_fetch_that_nobody_waits_for_holds_no_place(
-    server: FaultServer, m3ter: MakeM3ter, watch: Watch
-) -> None:
-    """An endpoint that is silent costs those who wait their time, and those who come later nothing."""
-    server.once(TOKEN, (silence,))
-    server.always(TOKEN, good_tokens())
-    server.always(LIST, PAGE)
-    client = m3ter(server, timeout=0.2, max_in_flight=1)
-
-    with watch.raises(APITimeoutError, match=r"no answer within 0\.2 s"):
-        await listed(client)
-    await asyncio.sleep(0.2)  # the fetch began a moment after the call
-
-    assert await listed(client, timeout=5.0) == GROUPS
-    assert server.count(TOKEN) == 2
+    assert tenants.crossed == []
+    assert set(storms.outcomes) <= {"ok", "CancelledError"}
+    assert storms.losses == Losses()
+    assert min(tenants.served["red"], tenants.served["blue"]) > storms.calls / 4
 
 
 # 85: tasks that begin at once
 
 
-@pytest.fixture
-async def eager_loop() -> None:
-    """Have this test's loop begin its tasks at once."""
-    begin_tasks_eagerly()
-
-
-@pytest.mark.usefixtures("eager_loop")
 @pytest.mark.parametrize("store", ["none", "empty", "filled"])
 async def test_f85_eager_tasks(server: FaultServer, m3ter: MakeM3ter, store: str) -> None:
     """With eager tasks, and a store that holds a token or not, one after another and all at once, calls are served."""
-    server.always(TOKEN, good_tokens())
-    server.always(LIST, PAGE)
+    begin_tasks_eagerly()
+    serve(server)
     shelf = Shelf(asyncio.get_running_loop().time)
     if store == "filled":
         await shelf.save(Token(A, 600.0))
@@ -258,7 +959,7 @@ async def test_f85_eager_tasks(server: FaultServer, m3ter: MakeM3ter, store: str
     await client.authenticate()
     given = [await listed(client)]
     given += [one.value async for one in sweep(lambda user: listed(client, user), ["user-1"] * 20) if one.value]
-    ahead = [group.id async for group in client.list_user_groups("user-1", prefetch=True)]
+    ahead = await listed(client, prefetch=True)
 
     assert given == [GROUPS] * 21
     assert ahead == GROUPS
@@ -266,19 +967,20 @@ async def test_f85_eager_tasks(server: FaultServer, m3ter: MakeM3ter, store: str
     assert server.count(TOKEN) == (store != "filled")
 
 
-@pytest.mark.usefixtures("eager_loop")
-async def test_f85_eager_refresh_and_replacement(server: FaultServer, m3ter: MakeM3ter) -> None:
+async def test_f85_eager_refresh_and_replacement(
+    server: FaultServer, m3ter: MakeM3ter, patient_clock: FakeClock
+) -> None:
     """With eager tasks, a token is refreshed ahead of its end, and replaced when it is refused."""
-    clock = FakeClock(autopilot=False, grace=0.05)
-    server.always(TOKEN, good_tokens(expires_in=100))
+    begin_tasks_eagerly()
     good = {A, B}
-    server.always(LIST, lambda request, n: PAGE if bearer(request) in good else WRONG)
-    client = m3ter(server, clock=clock)
+    listing = lambda request, n: GOOD_PAGE if bearer(request) in good else WRONG  # noqa: E731  # *good* changes
+    serve(server, listing, tokens=good_tokens(expires_in=LIFE))
+    client = m3ter(server, clock=patient_clock)
     await client.authenticate()
 
-    await clock.advance(76)
+    await patient_clock.advance(LAST_PART + 1)
     during = await listed(client)
-    await clock.settle()
+    await patient_clock.settle()
     after = await listed(client)
     good.clear()
     good.add(token(3))
@@ -292,11 +994,11 @@ async def test_f85_eager_refresh_and_replacement(server: FaultServer, m3ter: Mak
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_f86_wait_for_a_token_that_is_cancelled_until_it_ends(server: FaultServer, m3ter: MakeM3ter) -> None:
+async def test_f86_wait_for_a_token_that_is_cancelled_until_it_ends(
+    server: FaultServer, m3ter: MakeM3ter, clock: FakeClock
+) -> None:
     """A caller who is cancelled in every turn, from whatever step of a call on, takes the token from nobody."""
-    clock = FakeClock(autopilot=False)
-    server.always(TOKEN, good_tokens(expires_in=60))
-    server.always(LIST, PAGE)
+    serve(server, tokens=good_tokens(expires_in=60))
     client = m3ter(server, clock=clock, max_in_flight=1)
     others: list[asyncio.Task[list[str]]] = []
 
@@ -321,8 +1023,7 @@ async def test_f86_wait_for_a_token_that_is_cancelled_until_it_ends(server: Faul
 async def test_f86_crowd_in_a_cancel_scope(server: FaultServer, m3ter: MakeM3ter) -> None:
     """A scope of anyio, which cancels in every turn, ends a crowd that waits for a token, and nobody else."""
     gate = Gate()
-    server.once(TOKEN, (hold(gate), token_answer()))
-    server.always(LIST, PAGE)
+    serve(server, tokens=(hold(gate), token_answer()))
     client = m3ter(server)
     other = asyncio.create_task(listed(client))
     await gate.arrived()
@@ -336,3 +1037,135 @@ async def test_f86_crowd_in_a_cancel_scope(server: FaultServer, m3ter: MakeM3ter
     assert scope.cancelled_caught
     assert await other == GROUPS
     assert (server.count(TOKEN), server.count(LIST)) == (1, 1)
+
+
+# 104: a token ends while requests stand in line
+
+
+@pytest.mark.parametrize("life", [1.9, 10.0], ids=["no refresh ahead", "refresh ahead"])
+async def test_f104_no_request_carries_an_ended_token(server: FaultServer, m3ter: MakeM3ter, life: float) -> None:
+    """A crowd that stands in line for longer than a token lives is served with one after another; nobody fails."""
+    clock = FakeClock(autopilot=False, grace=0.01)
+    issuer = Issuer(server, clock, life, FORBIDDEN)
+    client = m3ter(server, clock=clock, max_rate=2.0, timeout=None)
+    crowd = [asyncio.create_task(listed(client, f"user-{number}")) for number in range(30)]
+
+    starts = 1
+    await issuer.came.until(lambda number: number >= 1)
+    while not all(one.done() for one in crowd):
+        await clock.advance(0.51)  # to the next start
+        starts += 1
+        if issuer.came.value < starts and not all(one.done() for one in crowd):
+            await issuer.came.until(lambda number: number >= starts)  # noqa: B023  # it is waited for here
+
+    await clock.advance(0.51)  # for a refresh that may have begun with the last one
+
+    assert [await one for one in crowd] == [GROUPS] * 30
+    assert (issuer.refused, server.count(LIST)) == (0, 30)
+    assert server.count(TOKEN) <= (11 if life < 2.0 else 4)
+
+
+async def test_f104_next_attempt_carries_the_token_that_is_good_then(server: FaultServer, m3ter: MakeM3ter) -> None:
+    """A request that is tried again after a long `Retry-After` shows another token than before, if that has ended."""
+    server.once(LIST, answer(b"", 503, {"Retry-After": "59"}))
+    serve(server, tokens=good_tokens(expires_in=60))
+    client = m3ter(server, clock=FakeClock(grace=0.05), timeout=None)
+
+    assert await listed(client) == GROUPS
+    assert presented(server) == [A, B]
+
+
+async def test_f104_only_place_is_free_for_the_fetch(server: FaultServer, m3ter: MakeM3ter) -> None:
+    """With one request on the wire at a time, whoever waits for another token does so beside the line."""
+    clock = FakeClock(autopilot=False, grace=0.01)
+    gate = Gate()
+    server.once(LIST, (hold(gate), GOOD_PAGE))
+    serve(server, tokens=good_tokens(expires_in=60))
+    client = m3ter(server, clock=clock, max_in_flight=1, timeout=None)
+    crowd = [asyncio.create_task(listed(client, f"user-{number}")) for number in range(5)]
+    await gate.arrived()
+
+    await clock.advance(60)
+    gate.open()
+
+    assert await asyncio.gather(*crowd) == [GROUPS] * 5
+    assert Counter(presented(server)) == {A: 1, B: 4}
+
+
+# 106: no call ends with a time-out before its own time is over
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("begins", ["the patient one", "an impatient one"])
+async def test_f106_call_with_more_time_than_the_client_has_it(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, begins: str, attempts: int
+) -> None:
+    """A call whose `timeout` is longer than the client's is served, whether it begins a slow fetch or joins it."""
+    gate = Gate()
+    serve(server, tokens=(hold(gate), token_answer()))
+    client = m3ter(server, timeout=0.3, retry=RetryPolicy(attempts=attempts))
+
+    first = asyncio.create_task(listed(client, **({"timeout": 30.0} if begins == "the patient one" else {})))
+    await gate.arrived()
+    patient = first if begins == "the patient one" else asyncio.create_task(listed(client, timeout=30.0))
+    impatient = [listed(client), listed(client)] if patient is first else [first, listed(client)]
+    for one in impatient:
+        with watch.raises(APITimeoutError, match=r"no answer within 0\.3 s"):
+            await one
+    gate.open()
+
+    assert await patient == GROUPS
+    assert server.count(TOKEN) == 1
+
+
+@pytest.mark.parametrize("ask", [listed, M3terClient.authenticate], ids=["a list", "authenticate"])
+async def test_f106_who_joins_a_fetch_has_its_own_time(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, ask: Callable[[M3terClient], Awaitable[object]]
+) -> None:
+    """A caller who joins a fetch that began earlier times out at its own end, not at that of the one who began it."""
+    gate = Gate()
+    server.once(TOKEN, (hold(gate), token_answer()))
+    client = m3ter(server, timeout=0.3)
+    loop = asyncio.get_running_loop()
+
+    async def late() -> float:
+        began = loop.time()
+        with watch.raises(APITimeoutError):
+            await ask(client)
+        return loop.time() - began
+
+    first = asyncio.create_task(late())
+    await gate.arrived()
+    await asyncio.sleep(0.15)
+    joiner = await late()
+
+    assert joiner >= 0.3
+    assert await first >= 0.3
+    assert server.count(TOKEN) == 1
+
+
+async def test_f106_fetch_is_tried_again_for_whoever_has_the_time(server: FaultServer, m3ter: MakeM3ter) -> None:
+    """How long an endpoint that fails is tried again goes by the caller who has most time, not by the client's."""
+    server.once(TOKEN, DOWN)
+    serve(server)
+    client = m3ter(server, timeout=0.1, roll=0.9, retry=RetryPolicy(backoff_initial=0.3))
+
+    assert await listed(client, timeout=30.0) == GROUPS
+    assert server.count(TOKEN) == 2
+
+
+@ON_ALL
+async def test_f106_fetch_that_nobody_waits_for_holds_no_place(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch
+) -> None:
+    """An endpoint that is silent costs those who wait their time, and those who come later nothing."""
+    server.once(TOKEN, (silence,))
+    serve(server)
+    client = m3ter(server, timeout=0.2, max_in_flight=1)
+
+    with watch.raises(APITimeoutError, match=r"no answer within 0\.2 s"):
+        await listed(client)
+    await asyncio.sleep(0.2)  # the fetch began a moment after the call
+
+    assert await listed(client, timeout=5.0) == GROUPS
+    assert server.count(TOKEN) == 2
