@@ -1,5 +1,6 @@
 """What the fault tests ask of the two providers, and what these answer."""
 
+import gzip
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from rig.script import Script, answer, json_answer, token_answer
+from rig.script import Script, answer, chunked_answer, close, head, json_answer, token_answer
 from rig.server import Answer, FaultServer, Request
 from usergroups import M3terClient, UserGroupsError
 
@@ -26,6 +27,35 @@ WRONG = json_answer({"message": "The access token is not accepted"}, 401)
 FORBIDDEN = json_answer({"message": "Not allowed"}, 403)
 
 MIB = 1024 * 1024
+
+Pairs = list[tuple[str, str]]
+WORDS = b'{"message": "no such thing, and this is why: ' + b"x" * 500 + b'"}'
+PACKED = gzip.compress(WORDS, mtime=0)
+CHUNKED = ("Transfer-Encoding", "chunked")
+
+
+def packed(body: bytes) -> Callable[[int, Pairs], Script]:
+    """Return what makes an answer whose *body* is said to be gzip."""
+    return lambda status, more: answer(body, status, [*more, ("Content-Encoding", "gzip")])
+
+
+# Answers of any status, with more headers, whose bodies have not all of the data, or the wrong.
+DAMAGED: dict[str, Callable[[int, Pairs], Script]] = {
+    "short Content-Length": lambda status, more: (answer(WORDS[:60], status, more, length=999), close),
+    "no last chunk": lambda status, more: (chunked_answer(WORDS[:60], status, more, ended=False), close),
+    "cut chunk": lambda status, more: (head(status, [*more, CHUNKED]), b"20\r\n{}", close),
+    "bad chunk size": lambda status, more: (head(status, [*more, CHUNKED]), b"zz\r\n{}\r\n0\r\n\r\n"),
+    "cut gzip": packed(PACKED[:-1]),
+    "cut gzip in chunks": lambda status, more: chunked_answer(
+        PACKED[:-12], status, [*more, ("Content-Encoding", "gzip")]
+    ),
+    "gzip cut in its header": packed(PACKED[:7]),
+    "bad CRC": packed(PACKED[:-8] + bytes(4) + PACKED[-4:]),
+    "bad length": packed(PACKED[:-1] + b"\x7f"),
+    "damaged gzip": packed(PACKED[:30] + bytes(5) + PACKED[35:]),
+    "no gzip at all": packed(WORDS),
+    "rubbish after gzip": packed(PACKED + b"rubbish"),
+}
 
 ON_ALL = pytest.mark.parametrize("transport", ["httpcore", "aiohttp", "pool"], indirect=True)
 BOTH_WAYS = pytest.mark.parametrize("prefetch", [False, True], ids=["as read", "prefetch"])

@@ -1,55 +1,78 @@
 """A program with one client that it uses in many event loops, in so many threads, and never closes."""
 
 import asyncio
+import gc
 import logging
 import sys
-from collections.abc import Callable
-from threading import Thread
+from collections.abc import Callable, Coroutine
+from threading import Barrier, Thread
+from typing import Any
 
 import anyio
 import uvloop
 
-from usergroups import SmartPMClient
+from usergroups import M3terClient, RetryPolicy
+from usergroups.transports import aiohttp_transport
 
-LOOPS = 5  # in each thread
-CALLS = 3  # at once, in each loop
-GROUP_ID = "550e8400-e29b-41d4-a716-446655440000"
+url, kind, run = sys.argv[1:4]
+threads, loops = map(int, sys.argv[4:])
 
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # below it says what took long
 
-client = SmartPMClient(api_key="key", company_id="company-1", base_url=sys.argv[1])
-names: list[str] = []
+clients = [
+    M3terClient(
+        org_id="org-1",
+        api_key="CANARY-key",
+        api_secret="CANARY-secret",
+        base_url=url,
+        max_rate=None,
+        transport=aiohttp_transport() if kind == "aiohttp" else None,
+        retry=RetryPolicy(attempts=1),
+    )
+]
+together = Barrier(threads)
+wrong: list[str] = []
 
 
-async def ask() -> None:
+async def ask(name: str) -> None:
     """Make some calls at once."""
-    groups = await asyncio.gather(*(client.get_user_group(GROUP_ID) for _ in range(CALLS)))
-    names.extend(group.name for group in groups)
+    users = [f"{name}-{number}" for number in range(3)]
+    found = await asyncio.gather(*(clients[0].list_user_groups(user).collect() for user in users))
+    wrong.extend(
+        user for user, groups in zip(users, found, strict=True) if [one.id for one in groups] != [f"group of {user}"]
+    )
 
 
-def with_a_runner() -> None:
-    """Make them in a loop of asyncio's Runner."""
+def with_a_runner(main: Coroutine[Any, Any, None]) -> None:
+    """Run *main* in a loop of asyncio's Runner."""
     with asyncio.Runner() as runner:
-        runner.run(ask())
+        runner.run(main)
 
 
-RUN: dict[str, Callable[[], None]] = {
-    "asyncio.run": lambda: asyncio.run(ask()),
-    "asyncio.Runner": with_a_runner,
-    "anyio.run": lambda: anyio.run(ask),
-    "uvloop.run": lambda: uvloop.run(ask()),
+RUN: dict[str, Callable[[str], None]] = {
+    "asyncio.run": lambda name: asyncio.run(ask(name)),
+    "asyncio.Runner": lambda name: with_a_runner(ask(name)),
+    "anyio.run": lambda name: anyio.run(ask, name),
+    "uvloop.run": lambda name: uvloop.run(ask(name)),
 }
 
 
-def work() -> None:
+def work(thread: int) -> None:
     """Use one loop after another."""
-    for _ in range(LOOPS):
-        RUN[sys.argv[2]]()
+    together.wait()
+    for number in range(loops):
+        try:
+            RUN[run](f"{thread}-{number}")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the test is to see it
+            wrong.append(repr(error))
 
 
-threads = [Thread(target=work) for _ in range(int(sys.argv[3]))]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(len(names), *set(names))  # noqa: T201  # it is run by a test
+workers = [Thread(target=work, args=(number,)) for number in range(threads)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+print("wrong:", wrong, flush=True)  # noqa: T201  # it is run by a test
+sys.stdin.readline()
+clients.clear()
+gc.collect()

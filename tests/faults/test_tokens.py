@@ -384,15 +384,16 @@ async def test_f09_refused_credentials_are_remembered(
     assert await listed(client) == GROUPS
 
 
+@pytest.mark.parametrize(("status", "error"), [(429, RateLimitedError), (503, ServerError)])
 async def test_f10_retry_after_holds_for_all_callers(
-    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch
+    server: FaultServer, make_m3ter: MakeM3ter, clock: FakeClock, watch: Watch, status: int, error: type[APIStatusError]
 ) -> None:
     """For 20 s no token is asked for: who can wait that long is served then, the others hear how long it is."""
-    server.once(TOKEN, BUSY)
+    server.once(TOKEN, answer(b"", status, {"Retry-After": "20"}))
     serve(server)
     client = make_m3ter(server, clock=clock, max_rate=None, retry=RetryPolicy(attempts=1))
 
-    with watch.raises(RateLimitedError) as first:
+    with watch.raises(error) as first:
         await listed(client)
     await clock.advance(5)
     with watch.raises(RateLimitedError) as impatient:
@@ -403,6 +404,7 @@ async def test_f10_retry_after_holds_for_all_callers(
     await clock.advance(0.2)
 
     assert (first.value.retry_after, impatient.value.retry_after) == (20, 15)
+    assert (first.value.status_code, impatient.value.status_code) == (status, status)
     assert await asyncio.gather(*patient) == [GROUPS] * 3
     assert (before, server.count(TOKEN)) == (1, 2)
 
