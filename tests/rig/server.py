@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import cache, partial
 from threading import Event, Thread
-from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -164,11 +163,11 @@ class FaultServer:
         """
         self._in_thread(self._listen_again)
 
-    def hang_up(self, *, rudely: bool = False) -> None:
+    def hang_up(self) -> None:
         """
-        Close all connections now, or reset them.
+        Close all connections now.
         """
-        self._with_links(Link.reset if rudely else Link.close)
+        self._with_links(Link.close)
 
     def say_no_more(self) -> None:
         """
@@ -230,7 +229,7 @@ class FaultServer:
             except BlockingIOError:
                 return
             accepted.setblocking(False)
-            connection = Connection(len(self._connections) + 1, monotonic())
+            connection = Connection(len(self._connections) + 1)
             self._connections.append(connection)
             self.open.add(1)
             link = Link(self, connection)
