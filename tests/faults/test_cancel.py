@@ -374,38 +374,6 @@ async def test_f86_pager_that_is_cancelled_again(
     assert server.count(LIST) == 2
 
 
-async def test_f86_timeout_inside_a_failing_group(m3ter: MakeM3ter, server: FaultServer, watch: Watch) -> None:
-    """A sweep under a time-out of its own, in a group that fails at the same time, leaves nothing."""
-    gate = Gate()
-    serve(server, (hold(gate), GOOD_PAGE))
-    client = m3ter(server)
-    users = Users(100)
-
-    async def read() -> None:
-        async with asyncio.timeout(60) as scope:
-            scopes.append(scope)
-            async for _ in sweep(lambda user: listed(client, user), users, concurrency=4):
-                pass
-
-    async def fail() -> None:
-        await gate.arrived(4)
-        scopes[0].reschedule(asyncio.get_running_loop().time())
-        await asyncio.sleep(0)
-        raise LookupError
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(read())
-            group.create_task(fail())
-
-    scopes: list[asyncio.Timeout] = []
-    with pytest.raises(ExceptionGroup):
-        await run()
-
-    assert users.closed == 1
-    assert await watch.at_rest() == []
-
-
 # 66: cancels and deadlines
 
 
@@ -530,49 +498,6 @@ async def test_f67_close_as_the_time_of_a_call_runs_out(smartpm: MakeSmartPM, se
     await closing
     with pytest.raises(APIConnectionError, match=r"failed: the client is closed$"):
         await call
-
-
-async def test_f67_close_ends_a_token_fetch(m3ter: MakeM3ter, server: FaultServer) -> None:
-    """`aclose()` while callers wait for a token ends them, and the fetch."""
-    gate = Gate()
-    server.always(TOKEN, (hold(gate), token_answer()))
-    client = m3ter(server)
-    calls = [asyncio.create_task(listed(client)) for _ in range(10)]
-    calls.append(asyncio.create_task(client.authenticate()))
-    await gate.arrived()
-
-    await client.aclose()
-    await asyncio.wait(calls, timeout=1)
-
-    assert {type(task.exception()) for task in calls} == {APIConnectionError}
-    assert all("the client is closed" in str(task.exception()) for task in calls)
-    assert server.count() == 1
-
-
-async def test_f67_closed_client_says_so(
-    m3ter: MakeM3ter, smartpm: MakeSmartPM, server: FaultServer, watch: Watch
-) -> None:
-    """Calls after `aclose()`, which may be called twice, get an error that says why; no request is made."""
-    serve(server, listing)
-    server.always("*", GOOD_GROUP)
-    one, other = m3ter(server), smartpm(server)
-    opened = one.list_user_groups("u").pages()
-    await anext(opened)
-    await other.get_user_group(GROUP_ID)
-
-    for client in (one, other, one, other):
-        await client.aclose()
-
-    calls = [
-        lambda: listed(one),
-        lambda: anext(opened),
-        one.authenticate,
-        lambda: other.get_user_group(GROUP_ID),
-    ]
-    for call in calls:
-        with watch.raises(APIConnectionError, match="the client is closed"):
-            await call()
-    assert server.count() == 3
 
 
 async def test_f67_closing_several_times_at_once(m3ter: MakeM3ter, server: FaultServer) -> None:

@@ -26,7 +26,6 @@ from faults.calls import (
     TOKEN,
     Ask,
     Meanwhile,
-    Options,
     Provider,
     cases,
     listed,
@@ -58,7 +57,6 @@ from usergroups import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
-    ConfigurationError,
     RetryPolicy,
     UserGroupsError,
 )
@@ -529,45 +527,6 @@ async def test_f79_proxy_gets_no_secret(
     assert origin.asked(provider.path)[0].target.startswith(b"/")
 
 
-@pytest.mark.parametrize(
-    ("variables", "proxied"),
-    [
-        ({"HTTPS_PROXY": "http://PROXY"}, True),
-        ({"https_proxy": "http://PROXY"}, True),
-        ({"HTTPS_PROXY": "PROXY"}, True),
-        ({"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://PROXY"}, True),
-        ({"HTTPS_PROXY": "http://PROXY", "https_proxy": ""}, False),
-        ({"HTTP_PROXY": "http://PROXY"}, False),
-        ({"ALL_PROXY": "http://PROXY"}, False),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "elsewhere.invalid"}, True),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "localhost:1"}, True),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "alhost"}, True),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "elsewhere.invalid, localhost"}, False),
-        ({"HTTPS_PROXY": "http://PROXY", "no_proxy": ".localhost"}, False),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "LOCALHOST:ORIGIN"}, False),
-        ({"HTTPS_PROXY": "http://PROXY", "NO_PROXY": "*"}, False),
-    ],
-    ids=lambda value: " ".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
-)
-async def test_f79_environment_chooses_the_proxy(
-    origin: FaultServer,
-    proxy: FaultServer,
-    options: Options,
-    make_smartpm: MakeSmartPM,
-    monkeypatch: pytest.MonkeyPatch,
-    variables: dict[str, str],
-    proxied: bool,
-) -> None:
-    """The variables mean to a client what they mean to `urllib.request`."""
-    variables = {name: value.replace("ORIGIN", str(origin.port)) for name, value in variables.items()}
-    set_environment(monkeypatch, proxy, **variables)
-    origin.always(GROUP, GOOD_GROUP)
-
-    await make_smartpm(f"https://localhost:{origin.port}", **options()).get_user_group(GROUP_ID)
-
-    assert (proxy.count(method="CONNECT"), origin.count(GROUP)) == (int(proxied), 1)
-
-
 async def test_f79_environment_is_read_when_the_client_is_made(
     origin: FaultServer, proxy: FaultServer, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -713,55 +672,6 @@ async def test_f79_proxy_behind_tls_is_trusted_by_the_same_certificates(
     assert await provider.of(f"https://localhost:{origin.port}")() == GROUP_ID
 
     assert proxy.count(method="CONNECT") >= 1
-
-
-@pytest.mark.parametrize("scheme", ["https", "http"])
-@pytest.mark.parametrize(
-    "address",
-    [
-        "socks5://user:CANARY@127.0.0.1:1",
-        "ftp://user:CANARY@127.0.0.1:1",
-        "http://user:CANARY@127.0.0.1:port",
-        "http://user:CANARY@127.0.0.1:65536",
-        "http://user:CANARY@127.0.0.1:0",
-        "http://user:CANARY@",
-        "http://user:CANARY@[::1",
-        "http://user:CANARY%E9@127.0.0.1:1",
-        "http://user:CANARY\udce9@127.0.0.1:1",
-    ],
-)
-def test_f79_f100_proxy_that_cannot_be_used(
-    options: Options,
-    make_smartpm: MakeSmartPM,
-    monkeypatch: pytest.MonkeyPatch,
-    watch: Watch,
-    scheme: str,
-    address: str,
-) -> None:
-    """A proxy that no request can go through, or a password that is not UTF-8, is an error before the first call."""
-    monkeypatch.setenv(f"{scheme}_proxy", address)
-
-    with watch.raises(ConfigurationError, match="the proxy of the environment cannot be used"):
-        make_smartpm(f"{scheme}://localhost", **options())
-
-
-@pytest.mark.parametrize("content", [None, "", "rubbish"], ids=["absent", "empty", "rubbish"])
-def test_f79_ssl_cert_file_that_cannot_be_used(
-    options: Options,
-    make_smartpm: MakeSmartPM,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    watch: Watch,
-    content: str | None,
-) -> None:
-    """Certificates that cannot be read are an error before any request is made."""
-    path = tmp_path / "certificates.pem"
-    if content is not None:
-        path.write_text(content)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-
-    with watch.raises(ConfigurationError, match="SSL_CERT_FILE"):
-        make_smartpm("https://api.invalid", **options())
 
 
 # 83: more than the answer
