@@ -32,7 +32,7 @@ from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.goes import goes
 from rig.leaks import Watch
-from rig.script import Gate, Script, head, hold, json_answer, pause, silence, token_answer
+from rig.script import Gate, Script, hold, json_answer, pause, silence, token_answer
 from rig.server import FaultServer, Request
 from storms import rows
 from storms.losses import busy
@@ -289,31 +289,6 @@ def end_in_a_pool(transport: Transport, server: FaultServer) -> None:
     """End what goes on without its caller: in a pool of the user's own, nothing is cancelled."""
     if isinstance(transport, httpx.AsyncHTTPTransport):
         server.hang_up()
-
-
-@ON_ALL
-@AGAIN
-@pytest.mark.parametrize("part", ["headers", "body"])
-async def test_f86_call_that_is_cancelled_again(
-    smartpm: MakeSmartPM,
-    server: FaultServer,
-    watch: Watch,
-    part: str,
-    again: str,
-    transport: Transport,
-) -> None:
-    """A call that is cancelled in each turn of the loop until it has ended leaves nothing, and the next one works."""
-    gate = Gate()
-    half = head(200, length=len(GOOD_GROUP)) + b"{" if part == "body" else b""
-    server.once("*", (half, hold(gate)))
-    server.always("*", GOOD_GROUP)
-    client = smartpm(server, max_in_flight=1)
-
-    await cancel(lambda: client.get_user_group(GROUP_ID), gate.arrived, again)
-    end_in_a_pool(transport, server)
-
-    assert await watch.at_rest() == []
-    assert (await client.get_user_group(GROUP_ID)).name == "Operators"
 
 
 @ON_ALL

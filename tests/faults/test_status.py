@@ -142,7 +142,7 @@ async def test_f36_long_retry_after_is_raised_at_once(
 async def test_f37_f38_retry_after_is_digits_or_a_date(
     server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch, values: Sequence[str], wait: float | None
 ) -> None:
-    """Anything but digits or a date, by the server's clock, is as if absent, and so is the past; a long one is an error."""
+    """What is no digits or date, by the server's clock, is as if absent, as is the past; a long wait is an error."""
     headers = [("Date", imf_fixdate(NOW)), *(("Retry-After", value) for value in values)]
     server.once(provider.path, answer(b"", 429, headers))
     server.always(provider.path, provider.good)

@@ -88,7 +88,8 @@ class FaultServer:
         """
         The base URL, without a slash at its end.
         """
-        return f"{'http' if self._tls is None else 'https'}://{self._address[0]}:{self.port}"
+        host = self._address[0]
+        return f"{'http' if self._tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def once(self, path: str, *answers: Answer, method: str | None = None) -> None:
         """
@@ -298,7 +299,7 @@ class FaultServer:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    place = socket.socket()
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     place.bind((host, port))
     return place

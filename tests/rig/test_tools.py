@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from random import Random
@@ -21,7 +20,6 @@ from rig.script import answer, drip, head
 from rig.server import FaultServer
 from rig.storm import storm
 from rig.tally import Tally
-from rig.turns import Turns
 
 
 async def test_heartbeat_notices_a_stuck_loop() -> None:
@@ -87,20 +85,6 @@ def test_late_in_each_go_is_a_failure() -> None:
         late()
     with pytest.raises(AssertionError, match="a go says how long it took"):
         list(goes())
-
-
-async def test_tally_is_counted_in_one_thread_and_waited_for_in_another() -> None:
-    """A count in one thread wakes whoever waits for it in a loop, and remembers its peak."""
-    tally = Tally()
-    counter = threading.Thread(target=lambda: [tally.add(1) for _ in range(100)])
-
-    counter.start()
-    await tally.until(lambda number: number >= 100)
-    tally.add(-100)
-    counter.join()
-
-    await tally.until(lambda number: number == 0)
-    assert (tally.value, tally.most) == (0, 100)
 
 
 def test_tally_outlives_the_loops_that_waited() -> None:
@@ -201,24 +185,6 @@ async def test_explorer_gives_up_on_a_call_without_end() -> None:
     with pytest.raises(AssertionError, match="turns of the event loop"):
         async for _ in explore(call, step=1_666):
             pass
-
-
-async def test_turns_are_hooked_once_and_let_go() -> None:
-    """One loop has one hook, and what was added to it can be taken away."""
-    counted: list[None] = []
-
-    def begin() -> None:
-        counted.append(None)
-
-    turns = Turns.of()
-    turns.add_begin(begin)
-    await asyncio.sleep(0)
-    turns.remove_begin(begin)
-    seen = len(counted)
-    await asyncio.sleep(0)
-
-    assert Turns.of(asyncio.get_running_loop()) is turns
-    assert len(counted) == seen >= 1
 
 
 async def test_storm_counts_outcomes_and_can_be_seen_again(capsys: pytest.CaptureFixture[str]) -> None:
