@@ -82,14 +82,13 @@ async def test_f63_deadlines_of_a_crowd_lose_no_slot(
     """Callers whose time runs out, more of them than can be served, take no place and no connection along."""
     client = smartpm(site.url, max_in_flight=max_in_flight, timeout=timeout)
 
-    report = await rows.crowd(client, site, callers=callers, seconds=0.6)
-
-    check(report)
-    assert report.calls > callers
-    assert set(report.outcomes) <= {"ok", "APITimeoutError"}
-    assert (
-        report.outcomes["APITimeoutError"] > 0 or max_in_flight == 100
-    )  # these may be served in time, if all is quick
+    for seconds in (0.6, 3.0, 15.0):  # more where the machine has other work, so that something happens
+        report = await rows.crowd(client, site, callers=callers, seconds=seconds)
+        check(report)
+        assert set(report.outcomes) <= {"ok", "APITimeoutError"}
+        if report.calls > callers and (report.outcomes["APITimeoutError"] or max_in_flight == 100):
+            return  # those hundred may be served in time, if all is quick
+    pytest.fail(f"nothing much happened: {report}")
 
 
 @pytest.mark.usefixtures("quiet")
@@ -107,7 +106,7 @@ async def test_f63_failing_task_groups_lose_no_slot(smartpm: MakeSmartPM, site: 
 @ON_ALL
 async def test_f64_storm_loses_nothing(m3ter: MakeM3ter, site: ServerThread) -> None:
     """Calls in all weathers, half of them cancelled up to three times, leave no slot, task or socket behind."""
-    client = m3ter(site.url, timeout=0.3, retry=RetryPolicy(attempts=2, backoff_initial=0.005))
+    client = m3ter(site.url, timeout=1.0, retry=RetryPolicy(attempts=2, backoff_initial=0.005))
 
     report = await rows.squall(client, site, calls=300, seed=SEED)
 
