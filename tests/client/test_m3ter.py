@@ -348,14 +348,29 @@ class TestToken:
         stays.set()
         assert await asyncio.gather(*crowd) == [[]] * 300
 
-    async def test_fault_of_the_token_endpoint(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
-        """A token endpoint that cannot be reached is a connection error that names it."""
-        httpx_mock.add_exception(httpx.ConnectError("CANARY"), is_reusable=True)
+    @pytest.mark.parametrize(
+        ("fault", "error", "reason"),
+        [
+            (httpx.ConnectError, APIConnectionError, "no connection could be made"),
+            (httpx.ReadTimeout, APITimeoutError, "the answer took too long"),
+        ],
+    )
+    async def test_fault_of_the_token_endpoint(
+        self,
+        m3ter: M3terClient,
+        httpx_mock: HTTPXMock,
+        watch: Watch,
+        fault: type[httpx.TransportError],
+        error: type[APIConnectionError],
+        reason: str,
+    ) -> None:
+        """A token endpoint that cannot be reached, or is silent, is an error that names it."""
+        httpx_mock.add_exception(fault("CANARY"), is_reusable=True)
 
-        with watch.raises(APIConnectionError) as caught:
+        with watch.raises(error) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert str(caught.value) == "POST /oauth/token failed: no connection could be made (rig.invalid)"
+        assert str(caught.value) == f"POST /oauth/token failed: {reason} (rig.invalid)"
         assert requests(httpx_mock, "POST") == 3
 
     async def test_f14_answer_without_a_usable_token(
