@@ -45,7 +45,7 @@ class AsyncPager(Generic[T]):
         if next_token is not None:
             next_token = _arguments.parameter("next_token", next_token)
         _arguments.instance("prefetch", prefetch, bool)
-        self._listing = partial(_Listing, fetch, next_token, prefetch)
+        self._listing: Callable[[], _Listing[T]] = partial(_Listing, fetch, next_token, prefetch)
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
         async with aclosing(self._listing()) as listing:
