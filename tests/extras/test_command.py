@@ -69,6 +69,16 @@ def test_f94_help_can_be_read_in_a_pipe(arguments: list[str], says: list[str]) -
     assert all(one in printed for one in says)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["m3ter", "--help"], ["m3ter", "--nope"]])
+def test_help_and_complaints_are_quick(arguments: list[str]) -> None:
+    """What asks nobody does not wait for the import of what asks."""
+    code = f"import sys; from usergroups.cli import main; main({arguments!r}); sys.exit('httpx' in sys.modules)"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+
+    assert run.returncode == 0
+
+
 @pytest.mark.parametrize("command", ["m3ter", "smartpm", "check"])
 def test_no_option_takes_a_secret(command: str) -> None:
     """What is typed is in the shell's history, and in the list of processes."""
