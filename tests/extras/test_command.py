@@ -463,3 +463,17 @@ def test_signal_ends_the_command(
     assert (process.returncode, printed) == (status, ""), said
     assert said.startswith("usergroups: 0 asked, 0 answered, 0 failed, rows: 0") or not said
     assert said.count("\n") <= 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+def test_signal_ends_a_command_that_nobody_reads(server: Server, number: signal.Signals, status: int) -> None:
+    """A pipe that is full holds up neither the event loop nor the end of the command."""
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {CODE}"
+    command = [sys.executable, "-c", code, "m3ter", "linus", "--page-size", "200"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # the rest does not fit into the pipe
+        process.send_signal(number)
+        process.wait()
+
+    assert process.returncode == status
