@@ -1,13 +1,13 @@
 """Checks of arguments and environment settings: each once, with one clear sentence if it is wrong."""
 
 import ipaddress
-import math
 import os
 import re
+import sys
 from collections.abc import Callable
 from types import EllipsisType, NoneType
 from typing import TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ._secrets import NoText, Secret, hide
 from .errors import ConfigurationError
@@ -19,16 +19,12 @@ _LONGEST_BASE_URL = 2048  # characters; httpx accepts URLs of 64 KiB, and up to 
 
 # A host name (RFC 1123, 2.1, plus the underscore of container names) or an address, with an optional port.
 _LABEL = "[0-9A-Za-z_-]{1,63}"
+_URL = re.compile("(?P<scheme>(?i:https?))://(?P<netloc>[^/?#]+)(?P<path>[^?#]*)(?P<more>.*)")
 _NETLOC = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([0-9]{{0,5}}))?")
 
 
 def setting(
-    name: str,
-    value: object,
-    variable: str,
-    check: Callable[[str, object], _C],
-    *,
-    default: str | None = None,
+    name: str, value: object, variable: str, check: Callable[[str, object], _C], *, default: str | None = None
 ) -> _C:
     """
     Return the argument *name*, else the environment's *variable*, else *default*, after *check*.
@@ -37,12 +33,13 @@ def setting(
     """
     value = hide(value)
     label = f"{name} (the argument, or {variable} in the environment)"
-    found = hide(os.environ.get(variable))
-    if value is None and default is not None and (found is None or not found.reveal().strip()):
-        return check(label, default)
-    if value is None and found is None:
+    if value is None:
+        value = hide(os.environ.get(variable))
+        if default is not None and (value is None or not value.reveal().strip()):
+            value = default
+    if value is None:
         raise ConfigurationError(f"{label} is missing")
-    return check(label, found if value is None else value)
+    return check(label, value)
 
 
 def header_value(name: str, value: object) -> Secret:
@@ -94,8 +91,6 @@ def fits_a_url(value: str) -> bool:
     """
     Return whether *value* can be percent-encoded to at most 16 KiB.
     """
-    if value.isascii() and len(value) * 3 <= LONGEST_PARAMETER:
-        return True
     try:
         return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
     except UnicodeEncodeError:  # a lone surrogate
@@ -125,12 +120,7 @@ def positive(value: object) -> bool:
     """
     Return whether *value* is a positive, finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return 0 < float(value) < math.inf
-    except OverflowError:
-        return False
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
 
 
 def optional_seconds(name: str, value: object) -> float | None:
@@ -177,8 +167,7 @@ def base_url(name: str, value: object) -> str:
     """
     value = hide(value)  # it may hold a password, which is refused below
     text = header_value(name, value)
-    problem = _base_url_problem(text.reveal())
-    if problem:
+    if problem := _base_url_problem(text.reveal()):
         raise ConfigurationError(f"{name} {problem}")
     return text.reveal().rstrip("/")
 
@@ -191,12 +180,15 @@ def host_of(netloc: str) -> str:
     if match is None or not 0 < int(match[2] or 443) < 65536:
         return ""
     host = match[1].strip("[]")
-    if ":" in host or re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return ""
-    return host.lower()
+    is_address = ":" in host or re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host)
+    return "" if is_address and _address(host) is None else host.lower()
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _base_url_problem(text: str) -> str:
@@ -204,29 +196,20 @@ def _base_url_problem(text: str) -> str:
         return f"must not be longer than {_LONGEST_BASE_URL:,} characters"
     if re.search(r"[\x20\\\"<>^`{|}]", text):
         return "must be a URL, without spaces"
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # unbalanced brackets
-        return "is not a valid URL: host or port cannot be read"
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    url = _URL.fullmatch(text)
+    if url is None:
         return "must begin with https:// and name a host"
-    if "@" in parts.netloc:
+    if "@" in url["netloc"]:
         return "must not hold a user name or password"
-    if not host_of(parts.netloc):
+    host = host_of(url["netloc"])
+    if not host:
         return "is not a valid URL: host or port cannot be read"
-    if "?" in text or "#" in text:
+    if url["more"]:
         return "must not hold a query or fragment"
-    if any(unquote(segment) in (".", "..") for segment in parts.path.split("/")):
+    if any(unquote(segment) in (".", "..") for segment in url["path"].split("/")):
         return "must not hold '.' or '..' in its path"
-    if parts.scheme == "http" and not _is_loopback(host_of(parts.netloc)):
+    address = _address(host)
+    is_loopback = host == "localhost" or (address is not None and address.is_loopback)
+    if url["scheme"].lower() == "http" and not is_loopback:
         return "must be https:// (http:// is accepted for loopback hosts only)"
     return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from types import TracebackType
+from types import EllipsisType
 from typing import NoReturn, Self, TypeVar
 
+from . import _arguments
 from ._auth.key import Auth
 from ._http.errors import unexpected
 from ._http.exchange import Response
 from ._http.request import Request
 from ._http.retry import FOREVER
 from ._http.sender import CLOSED, Call, Sender
-from ._models import MismatchError, Reader
+from ._models import MismatchError, Reader, is_array
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _BATCH = 200  # models read per turn of the event loop
@@ -19,25 +20,27 @@ _BATCH = 200  # models read per turn of the event loop
 M = TypeVar("M")
 T = TypeVar("T")
 
+Timeout = float | EllipsisType | None
+"""The timeout of a call in seconds, as a method takes it: None is no limit, `...` is the client's own."""
+
 
 class Client:
     """
     A client of one provider. It can be made outside of an event loop.
     """
 
-    _sender: Sender
-    _auth: Auth
-    _shown = ""  # the settings in the repr
+    _shown = ""  # the settings in the repr; none yet while the arguments are checked
+
+    def __init__(self, sender: Sender, auth: Auth, shown: str) -> None:
+        self._sender = sender
+        self._auth = auth
+        self._reader = Reader()
+        self._shown = f"{shown}, base_url={sender.base_url!r}"
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -48,30 +51,27 @@ class Client:
         """
         await self._sender.aclose()
 
-    async def _call(self, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: float | None) -> T:
+    async def _call(self, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout) -> T:
         """
-        Send *request* and return what *read* makes of the response, within *timeout* seconds.
+        Send *request* and return what *read* makes of the response, within *timeout*.
 
         *read* may raise `MismatchError`. Raises the error that the outcome means.
         """
+        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
 
         async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
             outcome = await self._auth(Call(request=request, deadline=lambda: deadline), self._sender.send)
             if not isinstance(outcome, Response) or not outcome.is_success:
                 return self._sender.error(outcome, request)
-            if outcome.status_code != 200:  # 202 and 204 hold no list, 206 a part of one
-                mismatch = MismatchError("$", f"its status is {outcome.status_code}, not 200")
-            elif outcome.flaw:
-                mismatch = MismatchError("$", outcome.flaw)
-            else:
-                try:
-                    return await read(outcome)
-                except MismatchError as caught:
-                    mismatch = caught
+            try:
+                _check(outcome)
+                return await read(outcome)
+            except MismatchError as caught:
+                mismatch = caught
             return unexpected(outcome, mismatch, self._sender.redactor)
 
-        result = await self._within(timeout, work, request)
+        result = await self._within(seconds, work, request)
         if isinstance(result, UserGroupsError):
             raise result
         return result
@@ -107,10 +107,22 @@ class Client:
         raise TypeError(f"{type(self).__name__} holds secrets and connections: it is not pickled")
 
 
-async def read_all(reader: Reader, model: type[M], raw: list[object], path: str) -> list[M]:
+def _check(response: Response) -> None:
+    """Raise `MismatchError` unless *response* is a whole 200: a 202 or 204 holds no list, a 206 a part of one."""
+    if response.status_code != 200:
+        raise MismatchError("$", f"its status is {response.status_code}, not 200")
+    if response.flaw:
+        raise MismatchError("$", response.flaw)
+
+
+async def read_all(reader: Reader, model: type[M], raw: object, path: str = "$") -> list[M]:
     """
-    Return each item of *raw* as a *model*, read in batches, so that the event loop can run in between.
+    Return each item of *raw*, an array, as a *model*, read in batches, so that the event loop can run in between.
+
+    Raises `MismatchError` if *raw* is not an array, or an item does not fit.
     """
+    if not is_array(raw):
+        raise MismatchError(path, "it is not an array")
     models: list[M] = []
     for start in range(0, len(raw), _BATCH):
         if start:

@@ -1,15 +1,16 @@
 """JSON to generated models: every field is checked against the types that its model declares."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import lru_cache, partial
+from functools import cache
 from logging import getLogger
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
@@ -53,19 +54,16 @@ def parse_json(body: bytes) -> object:
     A strict writer can write the result as JSON again: every number is finite, and half of a surrogate pair, which
     only an escape can spell, becomes U+FFFD. Raises `MismatchError` if *body* is not JSON.
     """
-    reason = "it is empty"
-    if body:
-        try:
-            text = body.decode(json.detect_encoding(body))
-            if "\\" in text and (r"\ud" in text or r"\uD" in text):
-                text = _without_lone_surrogates(text)
-            return _DECODER.decode(text)
-        except RecursionError:
-            reason = "it is nested too deeply"
-        except ValueError:  # not JSON, a number that is infinite or too long to parse, or text that cannot be decoded
-            reason = (
-                "it is not JSON" if not body.lstrip().startswith(b"<") else "it is markup, not JSON: check base_url"
-            )
+    try:
+        text = body.decode(json.detect_encoding(body))
+        if "\\" in text and (r"\ud" in text or r"\uD" in text):
+            text = _without_lone_surrogates(text)
+        return _DECODER.decode(text)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError:  # not JSON, a number that is infinite or too long to parse, or text that cannot be decoded
+        is_markup = body.lstrip().startswith(b"<")
+        reason = "it is markup, not JSON: check base_url" if is_markup else "it is not JSON" if body else "it is empty"
     raise MismatchError("$", reason)
 
 
@@ -74,7 +72,7 @@ _ESCAPES = re.compile(rb"\\(?:(\\|u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{
 
 def _without_lone_surrogates(text: str) -> str:
     """Return the JSON *text* with each escape of half a surrogate pair replaced by U+FFFD."""
-    result = bytearray(text, "utf-8")
+    result = bytearray(text, "utf-8")  # changed in place: as parts, millions of escapes would take much memory
     for escape in _ESCAPES.finditer(result):
         if not escape[1]:  # neither an escaped backslash nor a pair
             result[escape.start() : escape.end()] = rb"\ufffd"
@@ -83,22 +81,20 @@ def _without_lone_surrogates(text: str) -> str:
 
 def _finite(number: str) -> float:
     value = float(number)
-    return value if abs(value) < float("inf") else _refuse(number)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
 
 
-def _refuse(number: str) -> float:
-    raise ValueError(number)
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 Read = Callable[[Any], object]
-"""A function from a value of one JSON type to its Python value. Raises `ValueError` or `OverflowError`."""
+"""A function from a value of one JSON type to its Python value. Raises one of `_UNFIT`."""
 
-_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNFIT = (KeyError, ValueError, OverflowError)
 _DATE_TIME = re.compile(
-    _DATE.pattern + "[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|(60))(?:[.][0-9]+)?"
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
 )
 
@@ -113,30 +109,22 @@ def _date_time(text: str) -> datetime:
 
     An offset may lack its colon. A leap second becomes the next second. Fractions are cut to microseconds.
     """
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
+    if not _DATE_TIME.fullmatch(text):
         raise ValueError
-    if found[1] is None:
-        moment = datetime.fromisoformat(text.upper())
-    else:
-        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}".upper()) + timedelta(seconds=1)
+    if text[17] == "6":  # second 60
+        return _date_time(f"{text[:17]}59{text[19:]}") + timedelta(seconds=1)
+    moment = datetime.fromisoformat(text.upper())
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _full_date(text: str) -> date:
-    if not _DATE.fullmatch(text):
-        raise ValueError
-    return date.fromisoformat(text)
+    return _date_time(f"{text}T00:00:00").date()
 
 
 def _whole_number(number: float) -> int:
     if not number.is_integer():
         raise ValueError
     return int(number)
-
-
-def _one_of(values: list[object], value: object) -> object:
-    return values[values.index(value)]
 
 
 # For each type of a field: the JSON types that it may arrive as, each with its reader, and the type's name in errors.
@@ -150,15 +138,6 @@ _TYPES: Mapping[type, tuple[Mapping[type, Read], str]] = {
     str: ({str: _unchanged}, "text"),
     UUID: ({str: UUID}, "a UUID"),
 }
-_JSON_TYPES: Mapping[type, str] = {
-    NoneType: "null",
-    str: "text",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    list: "an array",
-    dict: "an object",
-}
 
 
 @attrs.define
@@ -171,107 +150,80 @@ class _Kind:
     """
 
     reads: dict[type, Read] = attrs.field(factory=dict[type, Read])
-    model: type[Any] | None = None
+    model: Any = None
     items: "_Kind | None" = None
     expected: str = ""
 
     @classmethod
     def of(cls, hint: Any) -> "_Kind":
         """Return the kind of a field with the type hint *hint*."""
-        kind = cls()
-        expected: set[str] = set()
+        kind, names = cls(), set[str]()
         for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
-            expected.add(kind._add(part))
-        kind.expected = " or ".join(sorted(expected - {""}))
+            if get_origin(part) is list:
+                kind.items, name = _Kind.of(*get_args(part)), "an array"
+            elif attrs.has(part):
+                kind.model, name = part, "an object"
+            else:
+                is_one_of = get_origin(part) is Literal or issubclass(part, Enum)
+                reads, name = (_one_of(part), "one of its values") if is_one_of else _TYPES[part]
+                kind.reads.update({one: read for one, read in reads.items() if kind.reads.get(one) is not _unchanged})
+            names.add(name)
+        kind.expected = " or ".join(sorted(names - {""}))
         return kind
 
-    def _add(self, part: Any) -> str:
-        """Allow values of the type *part* too, and return the type's name."""
-        if part is Any:
-            self.reads.update(dict.fromkeys(_JSON_TYPES, _unchanged))
-            return "anything"
-        if get_origin(part) is list:
-            self.items = _Kind.of(*get_args(part))
-            return "an array"
-        if attrs.has(part):
-            self.model = part
-            return "an object"
-        if get_origin(part) is Literal or issubclass(part, Enum):
-            literals = list[object](get_args(part))
-            types: set[type] = {type(value) for value in literals or [member.value for member in part]}
-            read: Read = partial(_one_of, literals) if literals else part
-            self.reads.update(dict.fromkeys(types | {float} if int in types else types, read))
-            return "one of its values"
-        reads, name = _TYPES[part]
-        self.reads.update({kind: read for kind, read in reads.items() if self.reads.get(kind) is not _unchanged})
-        return name
+
+def _one_of(part: Any) -> dict[type, Read]:
+    """Return the readers of an enumeration or a `Literal`."""
+    members: dict[object, object] = {one: one for one in get_args(part)} or {one.value: one for one in part}
+    return dict.fromkeys({type(value) for value in members}, members.__getitem__)
 
 
 _Plan = tuple[tuple[int, Read], ...]
 """The values of an object that need reading: each by its index, with its reader."""
 
 
-@attrs.frozen
-class _Shape:
+class _Table(dict[tuple[type, ...], _Plan]):
     """
-    The fields of a model, worked out once per model.
+    The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    *plans* caches how each valid combination of JSON types is read, so that most objects take one look-up. A
-    combination with a nested model or an array has no plan.
+    As a mapping, it caches how values of each combination of JSON types are read, so that most objects take one
+    look-up. It raises `KeyError` for a combination that must be checked one by one.
     """
 
-    names: tuple[str, ...]
-    fields: tuple[tuple[str, object], ...]  # JSON name, and the value if it is absent
-    kinds: tuple[_Kind, ...]
-    plans: dict[tuple[type, ...], _Plan] = attrs.field(init=False, factory=dict[tuple[type, ...], _Plan])
+    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...]) -> None:
+        super().__init__()
+        self.fields = fields
 
-    def plan(self, types: tuple[type, ...]) -> _Plan | None:
-        """Return how values of these JSON *types* are read, or None if they must be checked one by one."""
-        plan = self.plans.get(types)
-        if plan is None and all(one in kind.reads for one, kind in zip(types, self.kinds, strict=True)):
-            reads = [kind.reads[one] for one, kind in zip(types, self.kinds, strict=True)]
-            plan = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
-            self.plans[types] = plan
-        return plan
+    def __missing__(self, types: tuple[type, ...]) -> _Plan:
+        # The types of nested models and arrays have no reader.
+        reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
+        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
+        return self[types]
 
 
-class _Missing:
-    pass
+_MISSING = object()  # the value of a required field that did not arrive
 
 
-_MISSING = _Missing()  # the value of a required field that did not arrive; no plan has its type
-
-
-@lru_cache(maxsize=256)
-def _shape(model: Any) -> _Shape:
-    hints = get_type_hints(model, localns=_siblings(model))
+@cache
+def _table(model: Any) -> _Table:
+    package = sys.modules[model.__module__.rpartition(".")[0]]  # it imports its other models for type checkers only
+    hints = get_type_hints(model, localns=dict(vars(package)))
     fields = [field for field in attrs.fields(model) if field.init]
-    names = tuple(field.name for field in fields)
-    json_names = model(**dict.fromkeys(names, _Probe())).to_dict()
-    absent = [_MISSING if field.default is attrs.NOTHING else None for field in fields]
-    return _Shape(
-        names=names,
-        fields=tuple(zip(json_names, absent, strict=True)),
-        kinds=tuple(_Kind.of(hints[name]) for name in names),
+    json_names = model(**{field.name: _Probe() for field in fields}).to_dict()
+    return _Table(
+        tuple(
+            (json_name, _MISSING if field.default is attrs.NOTHING else None, _Kind.of(hints[field.name]))
+            for json_name, field in zip(json_names, fields, strict=True)
+        )
     )
 
 
 class _Probe(list[Any]):
     """A value that every generated `to_dict` accepts, so that its output names the JSON fields."""
 
-    value = property(str)
-
-    def isoformat(self) -> str:
-        return ""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {}
-
-
-def _siblings(model: type[Any]) -> dict[str, Any]:
-    """Return the names in the model's package: a generated model imports other models for type checkers only."""
-    package = model.__module__.rpartition(".")[0]
-    return dict(vars(sys.modules[package]))
+    value = ""
+    isoformat = str
+    to_dict = dict[str, Any]
 
 
 class Reader:
@@ -293,31 +245,27 @@ class Reader:
         if not is_object(raw):
             raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
         generated: Any = model
-        shape = _shape(generated)
+        table = _table(generated)
         rest = raw.copy()
-        values: list[Any] = [rest.pop(json_name, absent) for json_name, absent in shape.fields]
-        plan = shape.plan(tuple(map(type, values)))
-        fits = plan is not None
+        values: list[Any] = [rest.pop(json_name, absent) for json_name, absent, _ in table.fields]
         try:
-            for index, read in plan or ():
+            for index, read in table[tuple(map(type, values))]:
                 values[index] = read(values[index])
-        except (ValueError, OverflowError):
-            fits = False
-        instance = generated(*(values if fits else self._one_by_one(generated, raw, rest, path)))
+        except _UNFIT:
+            values = []
+        instance = generated(*(values or self._one_by_one(generated, raw, rest, path)))
         instance.additional_properties = rest
-        typed: M = instance
-        return typed
+        return cast("M", instance)
 
     def _one_by_one(self, model: Any, raw: dict[str, object], rest: dict[str, object], path: str) -> list[object]:
         """Return the value of each field of *raw*. What is not required and does not fit goes to *rest*."""
-        shape = _shape(model)
         values: list[object] = []
-        for (json_name, absent), kind in zip(shape.fields, shape.kinds, strict=True):
+        for json_name, absent, kind in _table(model).fields:
             value = raw.get(json_name, absent)
             try:
                 values.append(self._value(kind, value, f"{path}.{json_name}"))
             except MismatchError as mismatch:
-                if absent is not None or kind.items is not None:
+                if absent is _MISSING or kind.items is not None:
                     raise
                 self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
@@ -333,22 +281,31 @@ class Reader:
             return self.read(kind.model, value, path)
         try:
             return kind.reads[type(value)](value)
-        except (KeyError, ValueError, OverflowError):
+        except _UNFIT:
             pass
         raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.expected}")
 
     def _warn_once(self, model: Any, json_name: str, mismatch: MismatchError) -> None:
         if (model, json_name) not in self._warned:
             self._warned.add((model, json_name))
-            _log.warning(
-                "%s.%s does not fit the specification: %s (at %s). It is None, and what came is in"
-                " additional_properties. This is logged once.",
-                model.__name__,
-                json_name,
-                mismatch.reason,
-                mismatch.json_path,
-            )
+            field = f"{model.__name__}.{json_name}"
+            _log.warning(_DOES_NOT_FIT, field, mismatch.reason, mismatch.json_path)
+
+
+_DOES_NOT_FIT = (
+    "%s does not fit the specification: %s (at %s). It is None, and what came is in additional_properties."
+    " This is logged once."
+)
+
+
+_JSON_TYPES: Mapping[type, str] = {
+    NoneType: "null",
+    str: "text",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+}
 
 
 def _json_type(value: object) -> str:
-    return _JSON_TYPES.get(type(value), "an object")
+    return _JSON_TYPES.get(type(value), "a number")

@@ -2,10 +2,8 @@
 
 import html
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache, reduce
-from itertools import accumulate
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import NoReturn, overload
 
@@ -19,8 +17,8 @@ _AFTER_CUT = 256  # characters before a cut: a secret that begins there may be t
 
 # One character as escaped in JSON (RFC 8259, 7), a URL (RFC 3986, 2.1) or HTML (13.5).
 _ESCAPE = re.compile(
-    r"(\\(?:u00|x)[2-7][0-9a-fA-F]|\\[ -/:-@\[-`{-~]|%[2-7][0-9a-fA-F]"
-    r"|&(?:#0{0,20}[0-9]{2,3}|#[xX]0{0,20}[0-9a-fA-F]{2});?|&[a-zA-Z]{2,16};)"
+    r"\\(?:u00|x)[2-7][0-9a-fA-F]|\\[ -/:-@\[-`{-~]|%[2-7][0-9a-fA-F]"
+    r"|&(?:#0{0,20}[0-9]{2,3}|#[xX]0{0,20}[0-9a-fA-F]{2});?|&[a-zA-Z]{2,16};"
 )
 _CUT_ESCAPE = re.compile(r"(?:\\(?:u0{0,2}[2-7]?|x[2-7]?)?|%[2-7]?|&(?:#[xX]?[0-9a-fA-F]{0,40}|[a-zA-Z]{0,16}))\Z")
 # Header names arrive in lower case, and a form encodes a space as a plus.
@@ -121,7 +119,17 @@ class Redactor:
         """
         Return *text* with each secret in it replaced by `***`. Line breaks stay.
         """
-        return _redacted(text, [word.reveal() for word in self._words])
+        spans: list[tuple[int, int]] = []
+        for level, places in _levels(text):
+            found = _find(level.translate(_FOLD), [word.reveal() for word in self._words])
+            spans += [(places[start], places[end]) for start, end in found]
+        kept: list[str] = []
+        shown_to = 0
+        for start, end in sorted(spans):
+            if start >= shown_to:
+                kept += text[shown_to:start], _HIDDEN
+            shown_to = max(shown_to, end)
+        return "".join((*kept, text[shown_to:]))
 
     def excerpt(self, text: str, limit: int) -> str:
         """
@@ -137,37 +145,23 @@ def _forms(secret: Secret) -> list[Secret]:
     return [Secret(word) for word in dict.fromkeys(levels) if len(word) >= _SHORTEST]
 
 
-class _Step:
-    """One step of unescaping: where each part of the text began, before and after it."""
-
-    def __init__(self, before: Sequence[str], after: Sequence[str]) -> None:
-        self._parts = before, after
-
-    @cached_property
-    def _starts(self) -> list[list[int]]:
-        return [list(accumulate(map(len, parts), initial=0)) for parts in self._parts]
-
-    def back(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span before this step of the characters from *start* to *end* after it."""
-        before, after = self._starts
-        first, last = bisect_right(after, start) - 1, bisect_left(after, end) - 1
-        into = 0 if first % 2 else start - after[first]  # odd parts were escapes
-        stop = before[last + 1] if last % 2 else before[last] + end - after[last]
-        return before[first] + into, stop
-
-
-def _levels(text: str) -> Iterator[tuple[str, list[_Step]]]:
-    """Yield *text* unchanged, then unescaped again and again, each with the steps that lead back."""
-    steps: list[_Step] = []
+def _levels(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield *text* unchanged, then unescaped again and again, and where in *text* each character and the end is."""
+    places: Sequence[int] = range(len(text) + 1)
     for _ in range(_LEVELS):
-        yield text, steps
-        parts = _ESCAPE.split(text)
-        if len(parts) == 1:
+        yield text, places
+        parts: list[str] = []
+        kept: list[int] = []
+        done = 0
+        for escape in _ESCAPE.finditer(text):
+            plain = _unescaped(escape[0])
+            parts += text[done : escape.start()], plain
+            kept += places[done : escape.start() + len(plain)]
+            done = escape.end()
+        if not parts:
             return
-        plain = parts.copy()
-        plain[1::2] = map(_unescaped, parts[1::2])
-        text = "".join(plain)
-        steps = [_Step(parts, plain), *steps]
+        text = "".join((*parts, text[done:]))
+        places = [*kept, *places[done:]]
 
 
 @lru_cache(maxsize=4096)
@@ -179,41 +173,16 @@ def _unescaped(escape: str) -> str:
     return found if len(found) == 1 and " " <= found <= "~" else escape
 
 
-def _redacted(text: str, words: Sequence[str]) -> str:
-    if len(text) < _SHORTEST:
-        return text
-    spans: list[tuple[int, int]] = []
-    for level, steps in _levels(text):
-        folded = level.translate(_FOLD)
-        spans += [reduce(lambda span, step: step.back(*span), steps, found) for found in _find(folded, words)]
-    kept: list[str] = []
-    shown_to = 0
-    for start, end in sorted(spans):
-        if start >= shown_to:
-            kept += text[shown_to:start], _HIDDEN
-        shown_to = max(shown_to, end)
-    return "".join((*kept, text[shown_to:]))
-
-
 def _find(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of *text* with one of *words*: whole, only its beginning, or cut off by the end of *text*."""
-    cut = _CUT_ESCAPE.search(text, max(0, len(text) - 64))
-    cut_at = len(text) if cut is None else cut.start()
+    """Yield the spans of *text* with one of *words*, whole, only its beginning, or cut off by the end of *text*."""
     for word in words:
-        head = word[:_SHORTEST]
+        head, rest = word[:_SHORTEST], word[_SHORTEST:]
         start = text.find(head)
         while start >= 0:
-            end = start + _match_length(text, start, word)
-            yield start, len(text) if end == cut_at else end
+            end = start + len(head)
+            for character in rest:
+                if not text.startswith(character, end):
+                    break
+                end += 1
+            yield start, len(text) if _CUT_ESCAPE.match(text, end) else end
             start = text.find(head, end)
-
-
-def _match_length(text: str, start: int, word: str) -> int:
-    """Return how many characters of *word* match *text* at *start*, where the first few are known to match."""
-    same, step = min(len(word), _SHORTEST), 1
-    while step:
-        if same + step <= len(word) and text.startswith(word[same : same + step], start + same):
-            same, step = same + step, step * 2
-        else:
-            step //= 2
-    return same

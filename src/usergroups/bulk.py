@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Collection, Generator, Iterable
-from functools import partial
+from contextlib import aclosing
 from reprlib import Repr
 from typing import Generic, Literal, TypeVar, cast
 
@@ -18,6 +18,8 @@ _REPR.maxstring = _REPR.maxother = 300  # characters of a key in an error's note
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+Keys = Iterable[K] | AsyncIterable[K]
 
 
 @attrs.frozen
@@ -67,41 +69,26 @@ def _yields(on_error: object) -> bool:
 
 
 async def _sweep(
-    call: Callable[[K], Awaitable[T]],
-    keys: Iterable[K] | AsyncIterable[K],
-    concurrency: int,
-    yields: bool,
+    call: Callable[[K], Awaitable[T]], keys: Keys[K], concurrency: int, yields: bool
 ) -> AsyncGenerator[Outcome[K, T], None]:
-    progress = asyncio.Event()
-    source = _Source(keys, progress)
     calls: dict[asyncio.Task[T], K] = {}  # started, with outcomes that are not yet taken
-    ended: deque[asyncio.Task[T]] = deque()
-    is_pulling = False
+    news: asyncio.Queue[asyncio.Task[T] | None] = asyncio.Queue()  # a call that has ended; None: see the source
+    source = _Source(keys, lambda: news.put_nowait(None))
 
     async def call_with(key: K) -> T:  # a task needs a coroutine, and *call* may return any awaitable
         return await call(key)
 
-    def has_ended(task: asyncio.Task[T]) -> None:
-        ended.append(task)
-        progress.set()
-
     try:
         while not source.is_exhausted() or calls:
-            if not is_pulling and len(calls) < concurrency:
+            if len(calls) + len(source.pulled) < concurrency:
                 source.wanted.set()
-                is_pulling = True
             if source.pulled:
                 key = source.pulled.popleft()
-                is_pulling = False
                 task = asyncio.create_task(call_with(key))
                 calls[task] = key
-                task.add_done_callback(has_ended)
-            elif ended:
-                task = ended.popleft()
-                yield _outcome(calls.pop(task), task, yields)
-            else:
-                progress.clear()
-                await progress.wait()
+                task.add_done_callback(news.put_nowait)
+            elif (ended := await news.get()) is not None:
+                yield _outcome(calls.pop(ended), ended, yields)
     finally:
         await source.close(calls)
 
@@ -111,17 +98,17 @@ class _Source(Generic[K]):
     The keys of a sweep, iterated and closed by one task of their own.
 
     A single task is needed because scopes around a `yield` (`asyncio.timeout`, anyio's) and tokens of context variables
-    belong to a task. One key is pulled each time that `wanted` is set. *progress* is set when the key is in `pulled`,
-    or when no more will come.
+    belong to a task. One key is pulled each time that `wanted` is set. *tell* is called when the key is in `pulled`,
+    and when no more will come.
     """
 
-    def __init__(self, keys: Iterable[K] | AsyncIterable[K], progress: asyncio.Event) -> None:
+    def __init__(self, keys: Keys[K], tell: Callable[[], None]) -> None:
         self.wanted = asyncio.Event()
         self.pulled: deque[K] = deque()
-        self._progress = progress
+        self._tell = tell
         self._is_closing = False
         self._task = asyncio.create_task(self._run(keys))
-        self._task.add_done_callback(lambda _: progress.set())
+        self._task.add_done_callback(lambda _: tell())
 
     def is_exhausted(self) -> bool:
         """Return whether no more keys will come. Raises what iterating the keys raised."""
@@ -140,31 +127,33 @@ class _Source(Generic[K]):
         if not has_ended and not self._task.cancelled():
             self._task.result()
 
-    async def _run(self, keys: Iterable[K] | AsyncIterable[K]) -> None:
-        iterator = aiter(keys) if isinstance(keys, AsyncIterable) else _each(keys)
-        generator = cast("AsyncGenerator[K, None] | None", iterator if isinstance(iterator, AsyncGenerator) else None)
-        try:
+    async def _run(self, keys: Keys[K]) -> None:
+        async with aclosing(_generator(keys)) as generator:
             while not self._is_closing:  # a generator may have suppressed the cancel
-                step = iterator.__anext__
                 try:
                     await self.wanted.wait()
+                    step = anext(generator)
                 except asyncio.CancelledError as cancel:
-                    if generator is None:
-                        raise
-                    step = partial(generator.athrow, cancel)  # the sweep's own, or that of a scope around a `yield`
-                self.wanted.clear()
+                    step = generator.athrow(cancel)  # the sweep's own, or that of a scope around a `yield`
                 try:
-                    self.pulled.append(await step())
+                    self.pulled.append(await step)
                 except StopAsyncIteration:
                     return
-                self._progress.set()
-        finally:
-            if generator is not None:
-                await generator.aclose()
+                self.wanted.clear()
+                self._tell()
 
 
-async def _each(keys: Iterable[K]) -> AsyncGenerator[K, None]:
-    iterator = iter(keys)
+def _generator(keys: Keys[K]) -> AsyncGenerator[K, None]:
+    """Return *keys* as an async generator, which can be told of a cancel, and closed."""
+    iterator = aiter(keys) if isinstance(keys, AsyncIterable) else iter(keys)
+    return cast("AsyncGenerator[K, None]", iterator) if isinstance(iterator, AsyncGenerator) else _each(iterator)
+
+
+async def _each(iterator: Keys[K]) -> AsyncGenerator[K, None]:
+    if isinstance(iterator, AsyncIterable):
+        async for key in iterator:
+            yield key
+        return
     try:
         for key in iterator:
             yield key
@@ -174,19 +163,18 @@ async def _each(keys: Iterable[K]) -> AsyncGenerator[K, None]:
 
 
 def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
-    try:
-        return Outcome(key, value=_result(key, task))
-    except BaseException as error:
-        if yields and isinstance(error, UserGroupsError):
-            return Outcome(key, error=error)
-        error.add_note(f"in the sweep, at the key {_short_repr(key)}")
-        raise
-
-
-def _result(key: object, task: asyncio.Task[T]) -> T:
+    """Return the outcome of *task*, the call for *key*, or raise its error if that ends the sweep."""
     if task.cancelled():  # raised as it is, it would look like a cancel of the sweep's caller
-        raise UserGroupsError(f"the call for {_short_repr(key)} ended with a cancel that is not the sweep's")
-    return task.result()
+        text = f"the call for {_short_repr(key)} ended with a cancel that is not the sweep's"
+        error: BaseException | None = UserGroupsError(text)
+    else:
+        error = task.exception()
+    if error is None:
+        return Outcome(key, value=task.result())
+    if yields and isinstance(error, UserGroupsError):
+        return Outcome(key, error=error)
+    error.add_note(f"in the sweep, at the key {_short_repr(key)}")
+    raise error
 
 
 def _short_repr(key: object) -> str:

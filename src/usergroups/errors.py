@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
+import attrs
+
 __all__ = [
     "APIConnectionError",
     "APIStatusError",
@@ -67,24 +69,53 @@ def status_line(status_code: int) -> str:
     return phrase if phrase.startswith("status ") else f"{status_code} {phrase}"
 
 
+def _copied(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    return dict(headers or {})
+
+
+@attrs.define(slots=False, eq=False, repr=False, auto_exc=False)
 class UserGroupsError(Exception):
     """
     The base of every error of this SDK: catch this one to catch all.
 
-    *message* is the sentence itself; `str(error)` adds the request, on one printable line.
+    *message* is the sentence itself; `str(error)` adds the request, on one printable line. What does not
+    apply, or was not given, is empty or None:
+
+    - *method* and *path* (percent-encoded, without the query) of the request;
+    - *status_code*, *headers* (by lower-case name) and *body* (text, at most 4,096 characters,
+      undecodable bytes replaced) of the response;
+    - *request_id*, the provider's id of the request, which its support may ask for;
+    - *retry_after*, the seconds that the provider asked to wait (RFC 9110, 10.2.3);
+    - *attempts*, how often the request was tried;
+    - *hint*, a likely remedy;
+    - *json_path*, the place in the body that is not as specified.
     """
 
-    attempts: int | None = None
+    message: str = ""
+    method: str = attrs.field(default="", kw_only=True)
+    path: str = attrs.field(default="", kw_only=True)
+    status_code: int | None = attrs.field(default=None, kw_only=True)
+    request_id: str | None = attrs.field(default=None, kw_only=True)
+    retry_after: float | None = attrs.field(default=None, kw_only=True)
+    attempts: int | None = attrs.field(default=None, kw_only=True)
+    headers: Mapping[str, str] = attrs.field(default=None, converter=_copied, kw_only=True)
+    body: str = attrs.field(default="", kw_only=True)
+    hint: str = attrs.field(default="", kw_only=True)
+    json_path: str = attrs.field(default="$", kw_only=True)
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    _usual_status: ClassVar[int | None] = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__init__(self.message)
+        if self.status_code is None:
+            self.status_code = self._usual_status
 
     def __str__(self) -> str:
-        return one_line(self.message)
+        return one_line(f"{self.method} {one_line(self.path, _LONGEST_PATH_SHOWN)} {self._outcome()}")
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.message,), self.__dict__
+    def _outcome(self) -> str:
+        """Return what came of the request."""
+        return f"failed: {self.message}" if self.method or self.path else self.message
 
 
 class ConfigurationError(UserGroupsError, ValueError):
@@ -93,27 +124,7 @@ class ConfigurationError(UserGroupsError, ValueError):
     """
 
 
-class _CallError(UserGroupsError):
-    """
-    The base of the errors of a call: the request that failed.
-
-    *method* and *path* (percent-encoded, without the query) are empty if they were not given.
-    """
-
-    def __init__(self, message: str = "", *, method: str = "", path: str = "") -> None:
-        super().__init__(message)
-        self.method = method
-        self.path = path
-
-    def __str__(self) -> str:
-        path = one_line(self.path, _LONGEST_PATH_SHOWN)
-        return one_line(" ".join(part for part in (self.method, path, self._description()) if part))
-
-    def _description(self) -> str:
-        return f"failed: {self.message}" if self.method or self.path else self.message
-
-
-class APIConnectionError(_CallError):
+class APIConnectionError(UserGroupsError):
     """
     No usable response arrived (DNS, refused, reset, TLS, truncated body, client closed).
     """
@@ -125,32 +136,16 @@ class APITimeoutError(APIConnectionError, TimeoutError):
     """
 
 
-class _ResponseError(_CallError):
+class _ResponseError(UserGroupsError):
     """
     The base of the errors that a response caused.
-
-    *body* is text, at most 4,096 characters, undecodable bytes replaced; *request_id* is the
-    provider's id of the request, which its support may ask for, or None.
     """
 
-    _usual_status: ClassVar[int] = 0
+    status_code: int  # pyright: ignore[reportIncompatibleVariableOverride]  # that of the class if none is given
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        status_code: int | None = None,
-        body: str = "",
-        request_id: str | None = None,
-        method: str = "",
-        path: str = "",
-    ) -> None:
-        super().__init__(message, method=method, path=path)
-        self.status_code = self._usual_status if status_code is None else status_code
-        self.body = body
-        self.request_id = request_id
+    _usual_status = 0
 
-    def _status(self) -> str:
+    def _answered(self) -> str:
         """Return "answered 404 Not Found", or nothing if no status is known."""
         return f"answered {status_line(self.status_code)}" if self.status_code else ""
 
@@ -159,40 +154,13 @@ class APIStatusError(_ResponseError):
     """
     An error response arrived.
 
-    *message* is the provider's own message (or the status's reason phrase), *hint* a likely remedy if
-    there is one, *headers* the response's headers by lower-case name, *retry_after* the seconds that
-    the provider asked to wait (RFC 9110, 10.2.3), or None.
+    *message* is the provider's own message, or the status's reason phrase.
     """
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        status_code: int | None = None,
-        body: str = "",
-        request_id: str | None = None,
-        method: str = "",
-        path: str = "",
-        headers: Mapping[str, str] | None = None,
-        retry_after: float | None = None,
-        hint: str = "",
-    ) -> None:
-        super().__init__(
-            message,
-            status_code=status_code,
-            body=body,
-            request_id=request_id,
-            method=method,
-            path=path,
-        )
-        self.headers: Mapping[str, str] = dict(headers or {})
-        self.retry_after = retry_after
-        self.hint = hint
-
-    def _description(self) -> str:
+    def _outcome(self) -> str:
         phrase = reason_phrase(self.status_code)
         message = "" if self.message in (phrase, f"{self.status_code} {phrase}") else self.message
-        line = ": ".join(part for part in (self._status(), message) if part)
+        line = ": ".join(part for part in (self._answered(), message) if part)
         return f"{line}; {self.hint}" if self.hint else line
 
 
@@ -253,29 +221,8 @@ class UnexpectedResponseError(_ResponseError):
 
     _usual_status = 200
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        json_path: str = "$",
-        status_code: int | None = None,
-        body: str = "",
-        request_id: str | None = None,
-        method: str = "",
-        path: str = "",
-    ) -> None:
-        super().__init__(
-            message,
-            status_code=status_code,
-            body=body,
-            request_id=request_id,
-            method=method,
-            path=path,
-        )
-        self.json_path = json_path
-
-    def _description(self) -> str:
-        return f"{self._status() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"
+    def _outcome(self) -> str:
+        return f"{self._answered() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"
 
 
 class PaginationError(UnexpectedResponseError):

@@ -1,9 +1,9 @@
 """m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
 
 from collections.abc import Mapping
-from functools import partial
 from logging import getLogger
 from types import EllipsisType
+from typing import Any, TypeVar
 
 import httpx
 
@@ -11,7 +11,7 @@ from usergroups_m3ter_api.api.tokens.create_token import (
     _get_kwargs as token_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
 from usergroups_m3ter_api.api.user_groups.list_user_groups import (
-    _get_kwargs as page_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+    _get_kwargs as list_user_groups_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
 from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
@@ -21,7 +21,7 @@ from ._auth.credentials import ClientCredentials
 from ._auth.source import TokenSource
 from ._auth.store import TokenStore
 from ._auth.token import basic_credentials
-from ._client import Client, read_all
+from ._client import Client, Timeout, read_all
 from ._http.errors import unexpected
 from ._http.exchange import Response
 from ._http.request import Request
@@ -30,14 +30,13 @@ from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError, PaginationError
-from .pagination import AsyncPager, Fetched, Page
+from .pagination import AsyncPager, Fetch, Fetched, Page
 
 __all__ = ["M3terClient", "UserGroup"]
 
 _log = getLogger("usergroups")
 
 BASE_URL = "https://api.m3ter.com"
-LARGEST_PAGE = 200  # user groups: the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
 REFUSED_FOR = 1.0  # seconds at most: requests above that rate are refused for the rest of the second, documented
 
@@ -49,6 +48,8 @@ _HINTS: Mapping[int, str] = {
     413: "ask for less at a time, with a smaller page_size",
     429: "set max_rate, or a lower one where others ask for this organization too",
 }
+
+M = TypeVar("M")
 
 
 class M3terClient(Client):
@@ -95,7 +96,7 @@ class M3terClient(Client):
             if isinstance(token_store, type):  # a class has the protocol's methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         redactor = Redactor(user, password, basic_credentials(user, password))
-        self._sender = Sender(
+        sender = Sender(
             base_url=setting("base_url", url, "M3TER_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
@@ -107,20 +108,17 @@ class M3terClient(Client):
             hints=_HINTS,
             redactor=redactor,
         )
-        token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
-        self._token_request = token_request
+        self._token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
         self._tokens = TokenSource(
-            ClientCredentials(self._sender, token_request, user, password, hint=_HINTS[401]),
-            asked=self._sender.asked(token_request),
-            runtime=self._sender.runtime,
-            timeout=self._sender.timeout,
+            ClientCredentials(sender, self._token_request, user, password, hint=_HINTS[401]),
+            asked=sender.asked(self._token_request),
+            runtime=sender.runtime,
+            timeout=sender.timeout,
             retry=retry,
             store=token_store,
             redactor=redactor,
         )
-        self._auth = BearerAuth(self._tokens, _REFUSALS)
-        self._reader = Reader()
-        self._shown = f"org_id={self._org_id!r}, base_url={self._sender.base_url!r}"
+        super().__init__(sender, BearerAuth(self._tokens, _REFUSALS), f"org_id={self._org_id!r}")
 
     def list_user_groups(
         self,
@@ -144,31 +142,34 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
         iterating, such as `NotFoundError` for a user that does not exist.
         """
-        user_id = _arguments.path_segment("user_id", user_id)
-        org_id = self._org_id if org_id is None else _arguments.path_segment("org_id", org_id)
         if inherited is not None:
             _arguments.instance("inherited", inherited, bool)
-        if page_size is not None:
-            page_size = _arguments.count("page_size", page_size, most=LARGEST_PAGE)
-        if next_token is not None:
-            next_token = _arguments.parameter("next_token", next_token)
-        _arguments.instance("prefetch", prefetch, bool)
+        user_id, org_id = _arguments.path_segment("user_id", user_id), self._org(org_id)
+        kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
+        return AsyncPager(self._pages(UserGroup, kwargs, timeout), next_token=next_token, prefetch=prefetch)
+
+    def _org(self, org_id: str | None) -> str:
+        return self._org_id if org_id is None else _arguments.path_segment("org_id", org_id)
+
+    def _pages(self, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
+        """
+        Return what fetches the pages of *model* of which *kwargs*, from a generated `_get_kwargs()`, request the first.
+        """
+        request = Request.of(kwargs)
         seconds = _arguments.call_timeout(timeout, self._sender.timeout)
 
-        request = Request.of(page_kwargs(org_id, user_id, inherited=inherited, page_size=page_size))
-        return AsyncPager(partial(self._page, request, seconds), next_token=next_token, prefetch=prefetch)
+        async def read(response: Response) -> Fetched[M]:
+            page = await _read_page(model, self._reader, response)
+            repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
+            return page, lambda: unexpected(response, repeats, self._sender.redactor, PaginationError)
 
-    async def _page(self, request: Request, timeout: float | None, token: str | None) -> Fetched[UserGroup]:
-        if token is not None:
-            request = request.with_query("nextToken", token)
-        fetched = await self._call(request, self._read, timeout=timeout)
-        _log.debug("page fetched: %d user groups", len(fetched[0].items))
-        return fetched
+        async def fetch(token: str | None) -> Fetched[M]:
+            asked = request if token is None else request.with_query("nextToken", token)
+            fetched = await self._call(asked, read, timeout=seconds)
+            _log.debug("page fetched: %d items", len(fetched[0].items))
+            return fetched
 
-    async def _read(self, response: Response) -> Fetched[UserGroup]:
-        page = await _read_page(self._reader, response)
-        repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
-        return page, lambda: unexpected(response, repeats, self._sender.redactor, PaginationError)
+        return fetch
 
     async def authenticate(self) -> None:
         """
@@ -190,25 +191,32 @@ class M3terClient(Client):
             await self._tokens.aclose()
 
 
-async def _read_page(reader: Reader, response: Response) -> Page[UserGroup]:
-    """
-    Read a page in any of its four shapes: an envelope, an array, one bare group, or an empty object.
+def _page_size(value: int | None, *, most: int = 200) -> int | None:
+    """Check *value* against *most*, the documented maximum, and return it."""
+    return None if value is None else _arguments.count("page_size", value, most=most)
 
-    The documentation of this list shows one bare group; the other lists of this API come in an envelope.
+
+async def _read_page(model: type[M], reader: Reader, response: Response) -> Page[M]:
+    """
+    Read a page of *model* in any of its four shapes: an envelope, an array, one bare item, or an empty object.
+
+    The documentation of user groups shows one bare group; the other lists of this API come in an envelope.
     """
     document = parse_json(response.body)
     if is_array(document):
-        return Page(tuple(await read_all(reader, UserGroup, document, "$")))
+        return Page(tuple(await read_all(reader, model, document)))
     if not is_object(document):
         raise MismatchError("$", "it is neither an object nor an array")
     data = document.get("data")
-    if data is None and "id" in document:
-        return Page((reader.read(UserGroup, document),), _next_token(document))
-    if data is None and ("data" in document or not document):
-        return Page((), _next_token(document))
-    if not is_array(data):
-        raise MismatchError("$.data", "it is missing" if data is None else "it is not an array")
-    return Page(tuple(await read_all(reader, UserGroup, data, "$.data")), _next_token(document))
+    if data is not None:
+        items = await read_all(reader, model, data, "$.data")
+    elif "id" in document:
+        items = [reader.read(model, document)]
+    elif "data" in document or not document:
+        items = []
+    else:
+        raise MismatchError("$.data", "it is missing")
+    return Page(tuple(items), _next_token(document))
 
 
 def _next_token(document: Mapping[str, object]) -> str | None:

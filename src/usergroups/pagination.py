@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Generic, TypeVar
 
 import attrs
@@ -27,6 +28,9 @@ class Page(Generic[T]):
 Fetched = tuple[Page[T], Callable[[], UnexpectedResponseError]]
 """A page, and a function that makes the `PaginationError` to raise if its next token has been used before."""
 
+Fetch = Callable[[str | None], Awaitable[Fetched[T]]]
+"""A function that fetches the page that a token requests, or the first one if it is None."""
+
 
 class AsyncPager(Generic[T]):
     """
@@ -37,19 +41,14 @@ class AsyncPager(Generic[T]):
     and no request behind.
     """
 
-    def __init__(
-        self,
-        fetch: Callable[[str | None], Awaitable[Fetched[T]]],
-        *,
-        next_token: str | None = None,
-        prefetch: bool = False,
-    ) -> None:
-        self._fetch = fetch
-        self._next_token = next_token
-        self._prefetch = prefetch
+    def __init__(self, fetch: Fetch[T], *, next_token: str | None = None, prefetch: bool = False) -> None:
+        if next_token is not None:
+            next_token = _arguments.parameter("next_token", next_token)
+        _arguments.instance("prefetch", prefetch, bool)
+        self._listing = partial(_Listing[T], fetch, next_token, prefetch)
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
-        async with self._begin() as listing:
+        async with aclosing(self._listing()) as listing:
             while (page := await listing.next()) is not None:
                 for item in page.items:
                     yield item
@@ -60,7 +59,7 @@ class AsyncPager(Generic[T]):
 
         Raises `PaginationError` after a page whose next token has been used before in this listing.
         """
-        async with self._begin() as listing:
+        async with aclosing(self._listing()) as listing:
             while (page := await listing.next()) is not None:
                 yield page
 
@@ -68,15 +67,13 @@ class AsyncPager(Generic[T]):
         """
         Return the items as a list: all of them, or the first *limit*.
         """
+        if limit is not None:
+            _arguments.count("limit", limit, least=0)
         items: list[T] = []
-        if limit is not None and _arguments.count("limit", limit, least=0) == 0:
-            return items
-        async with self._begin() as listing:
-            while (page := await listing.next()) is not None:
+        async with aclosing(self._listing()) as listing:
+            while (limit is None or len(items) < limit) and (page := await listing.next()) is not None:
                 items += page.items
-                if limit is not None and len(items) >= limit:
-                    return items[:limit]
-        return items
+        return items[:limit]
 
     async def first(self) -> T | None:
         """
@@ -85,48 +82,43 @@ class AsyncPager(Generic[T]):
         items = await self.collect(limit=1)
         return items[0] if items else None
 
-    def _begin(self) -> "aclosing[_Listing[T]]":
-        return aclosing(_Listing(self._fetch, self._next_token, self._prefetch))
 
-
+@attrs.define
 class _Listing(Generic[T]):
     """
-    One iteration over a list, page by page.
+    One iteration over a list, page by page, from the page that *token* requests.
 
     It is not a generator: an event loop that ends closes all generators at once, including one inside another.
     """
 
-    def __init__(
-        self, fetch: Callable[[str | None], Awaitable[Fetched[T]]], next_token: str | None, prefetch: bool
-    ) -> None:
-        self._fetch = fetch
-        self._token = next_token
-        self._prefetch = prefetch
-        self._seen: set[int] = set()  # hashes: a listing may be long, and a token too
-        self._prefetched: asyncio.Future[Fetched[T]] | None = None
-        self._at_end = False
-        self._repeat_error: Callable[[], UnexpectedResponseError] | None = None
+    fetch: Fetch[T]
+    token: str | None
+    prefetch: bool
+    seen: set[int] = attrs.field(factory=set[int])  # hashes: a listing may be long, and a token too
+    prefetched: asyncio.Future[Fetched[T]] | None = None
+    at_end: bool = False
+    repeat_error: Callable[[], UnexpectedResponseError] | None = None
 
     async def next(self) -> Page[T] | None:
         """Return the next page, or None after the last. Raises `PaginationError` if a token came round again."""
-        if self._repeat_error is not None:
-            error, self._repeat_error, self._at_end = self._repeat_error(), None, True  # frees the response
+        if self.repeat_error is not None:
+            error, self.repeat_error = self.repeat_error(), None  # frees the response
             raise error
-        if self._at_end:
+        if self.at_end:
             return None
-        if self._token is not None:
-            self._seen.add(hash(self._token))
-        page, repeat_error = await (self._prefetched or self._fetch(self._token))
-        self._token, self._prefetched = page.next_token, None
+        if self.token is not None:
+            self.seen.add(hash(self.token))
+        page, repeat_error = await (self.prefetched or self.fetch(self.token))
+        self.token, self.prefetched = page.next_token, None
         if page.next_token is None:
-            self._at_end = True
-        elif hash(page.next_token) in self._seen:
-            self._repeat_error = repeat_error
-        elif self._prefetch:
-            self._prefetched = asyncio.ensure_future(self._fetch(page.next_token))
+            self.at_end = True
+        elif hash(page.next_token) in self.seen:
+            self.repeat_error = repeat_error
+        elif self.prefetch:
+            self.prefetched = asyncio.ensure_future(self.fetch(page.next_token))
         return page
 
     async def aclose(self) -> None:
         """Cancel the prefetch, if there is one, and wait for its end."""
-        if self._prefetched is not None:
-            await end([self._prefetched])
+        if self.prefetched is not None:
+            await end([self.prefetched])

@@ -70,9 +70,7 @@ class SmartPMClient(Client):
         setting = _arguments.setting
         key = setting("api_key", given, "SMARTPM_API_KEY", _arguments.header_value)
         company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
-        self._company_id = company.reveal()
-        self._auth = KeyAuth({"X-API-KEY": key})
-        self._sender = Sender(
+        sender = Sender(
             base_url=setting("base_url", url, "SMARTPM_BASE_URL", _arguments.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
@@ -83,8 +81,8 @@ class SmartPMClient(Client):
             hints=_HINTS,
             redactor=Redactor(key),
         )
-        self._reader = Reader()
-        self._shown = f"company_id={self._company_id!r}, base_url={self._sender.base_url!r}"
+        self._company_id = company.reveal()
+        super().__init__(sender, KeyAuth({"X-API-KEY": key}), f"company_id={self._company_id!r}")
 
     async def get_user_group(
         self, user_group_id: UUID | str, *, timeout: float | EllipsisType | None = ...
@@ -95,18 +93,17 @@ class SmartPMClient(Client):
         *timeout* is the seconds for this call. Raises `ConfigurationError` if *user_group_id* is not a
         UUID (the provider would return a server error), and the errors of a call.
         """
-        group_id = _uuid(user_group_id)
-        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
+        group_id = _uuid("user_group_id", user_group_id)
         request = Request.of(user_group_kwargs(group_id, x_company_id=self._company_id))
-        return await self._call(request, partial(_read, self._reader, group_id), timeout=seconds)
+        return await self._call(request, partial(_read, self._reader, group_id), timeout=timeout)
 
 
-def _uuid(value: object) -> UUID:
+def _uuid(name: str, value: object) -> UUID:
     if isinstance(value, UUID):
         return UUID(int=value.int)  # a subclass might have another text
     if isinstance(value, str) and re.fullmatch(_UUID, value):
         return UUID(value)
-    raise ConfigurationError("user_group_id must be a UUID")
+    raise ConfigurationError(f"{name} must be a UUID")
 
 
 async def _read(reader: Reader, group_id: UUID, response: Response) -> UserGroup:

@@ -12,7 +12,7 @@ import httpx
 
 from . import _arguments
 from ._http.connections import KEPT_ALIVE
-from ._http.environment import environment_proxies, tls_context
+from ._http.environment import UNUSABLE_PROXY, environment_proxies, tls_context
 from ._http.failures import ProxyAnswerError, StaleError
 from ._http.network import Unread
 from .errors import ConfigurationError
@@ -20,6 +20,7 @@ from .errors import ConfigurationError
 try:
     import aiohttp
     from aiohttp.client_proto import ResponseHandler
+    from aiohttp.http_exceptions import HttpProcessingError
     from yarl import URL
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
@@ -30,34 +31,32 @@ except ModuleNotFoundError as error:
 __all__ = ["aiohttp_transport"]
 
 _LARGEST_HEADER = 100 * 1024  # bytes, as in the client's own transport
-_CHECK = 0.25  # seconds of waiting for more of a body, until its connection is checked
 _FACTORY = "_factory"  # the attribute of aiohttp's connector that makes the protocol of a connection
 
 
 class DisconnectedError(aiohttp.ClientConnectionError):
     """
-    The server closed the connection. *stale*: it had been idle, and closed before a byte of the response.
-
-    It is none of the errors after which aiohttp itself sends a request again.
+    The server closed the connection. It is none of the errors after which aiohttp itself sends a request again.
     """
 
-    def __init__(self, *, stale: bool) -> None:
-        super().__init__()
-        self.stale = stale
+
+class IdleDisconnectedError(DisconnectedError):
+    """
+    The connection had been idle, and was closed before a byte of the response arrived.
+    """
 
 
 # The first row that matches is taken.
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (IdleDisconnectedError, StaleError),
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
     (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (DisconnectedError, httpx.ReadError),
-    (aiohttp.ClientOSError, httpx.ReadError),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
-    (aiohttp.ClientConnectionError, httpx.NetworkError),
+    (aiohttp.ClientConnectionError, httpx.ReadError),
 )
 
 
@@ -71,23 +70,20 @@ def aiohttp_transport(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncBas
 
     Raises `ConfigurationError` for a proxy or certificates that cannot be used.
     """
-    if verify is not None and not _is_context(verify):
-        _arguments.instance("verify", verify, ssl.SSLContext)
+    context = tls_context() if verify is None else verify
+    if not _is_context(context):
+        _arguments.instance("verify", context, ssl.SSLContext)
     choose = environment_proxies()
     for scheme in ("https", "http"):
         _address(choose(f"{scheme}://"))  # without a host, so that only `no_proxy=*` excepts it
-    return _AiohttpTransport(verify or tls_context(), choose)
+    return _AiohttpTransport(context, choose)
 
 
 def _address(proxy: httpx.Proxy | None) -> URL | None:
     """Return the URL of *proxy* for aiohttp. Raises `ConfigurationError` if it is no HTTP proxy."""
-    if proxy is None:
-        return None
-    if proxy.url.scheme not in ("http", "https"):
-        raise ConfigurationError(
-            "the proxy of the environment cannot be used: aiohttp knows http and https proxies only"
-        )
-    return URL(str(proxy.url))
+    if proxy is not None and proxy.url.scheme not in ("http", "https"):
+        raise ConfigurationError(f"{UNUSABLE_PROXY}: aiohttp knows http and https proxies only")
+    return None if proxy is None else URL(str(proxy.url))
 
 
 def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
@@ -98,17 +94,22 @@ def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
+    """
+    A transport with a session of aiohttp for each event loop.
+
+    A loop that ends closes the asynchronous generators begun in it; one of them closes its session.
+    """
+
     def __init__(self, context: ssl.SSLContext, choose_proxy: Callable[[str], httpx.Proxy | None]) -> None:
-        self._context = _Context.of(context)
+        self._context = cast(ssl.SSLContext, _Context(context))
         self._choose_proxy = choose_proxy
         self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}  # shared by threads, so each access is atomic
-        self._proxies: dict[tuple[str, bytes], httpx.Proxy | None] = {}  # a proxy's repr hides its password
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*, and return the response, with its body still to be read."""
         timeout = request.extensions.get("timeout", {})
-        body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
-        proxy = self._proxy(request.url)
+        body = await request.aread()
+        proxy = self._choose_proxy(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
         in_tunnel = request.url.scheme == "https"  # the proxy gets its credentials with CONNECT, and sees no request
         name = "" if proxy is None else proxy.url.netloc.decode("ascii")
         if not in_tunnel:
@@ -131,61 +132,35 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connections of this loop."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.aclose()
+        _, ending = self._sessions.pop(asyncio.get_running_loop(), (None, None))
+        if ending is not None:
+            await ending.aclose()
 
     async def _session(self) -> aiohttp.ClientSession:
+        """Return the session of the running loop, without letting any other task run."""
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
+        if loop not in self._sessions:
             for other in list(self._sessions):
                 if other.is_closed():
                     self._sessions.pop(other, None)
-            session = self._sessions[loop] = await _Session.begin(self._context)
-        return session.client
-
-    def _proxy(self, url: httpx.URL) -> httpx.Proxy | None:
-        origin = url.scheme, url.netloc
-        if origin not in self._proxies:
-            self._proxies[origin] = self._choose_proxy(f"{url.scheme}://{url.netloc.decode('ascii')}")
-        return self._proxies[origin]
+            ending = _session(self._context)
+            self._sessions[loop] = await anext(ending), ending
+        return self._sessions[loop][0]
 
 
-class _Session:
-    """
-    A session of aiohttp that is closed when its event loop ends, if not before.
-
-    A loop that ends closes the asynchronous generators begun in it; one of them closes the session.
-    """
-
-    def __init__(self, client: aiohttp.ClientSession, ending: AsyncGenerator[aiohttp.ClientSession, None]) -> None:
-        self.client = client
-        self._ending = ending
-
-    @classmethod
-    async def begin(cls, context: ssl.SSLContext) -> "_Session":
-        """Return a session in the running loop, without letting any other task run."""
-        ending = _session(context)
-        return cls(await anext(ending), ending)
-
-    async def aclose(self) -> None:
-        """Close the session now."""
-        await self._ending.aclose()
+_Session = tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession, None]]
+"""A session, and the generator that closes it."""
 
 
 async def _session(context: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    session = aiohttp.ClientSession(
+    async with aiohttp.ClientSession(
         connector=_connector(context),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_field_size=_LARGEST_HEADER,
         max_line_size=_LARGEST_HEADER,
-    )
-    try:
+    ) as session:
         yield session
-    finally:
-        await session.close()
 
 
 def _connector(context: ssl.SSLContext) -> aiohttp.TCPConnector:
@@ -213,7 +188,6 @@ class _Connection(ResponseHandler):
         self.__silent = True  # nothing has arrived since the last request
         self.__put_aside = False  # aiohttp may have put aside some of what has arrived
         self.__retired = False
-        self.__socket_unread: Unread | None = None
         self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its response, None until that begins
 
     def set_response_params(self, **params: Any) -> None:
@@ -230,7 +204,7 @@ class _Connection(ResponseHandler):
 
     def is_connected(self) -> bool:
         """Return whether an idle connection can take a request: its socket is open, without unread bytes."""
-        return super().is_connected() and not self.__has_unread()
+        return super().is_connected() and not Unread(cast(asyncio.Transport, self.transport)).is_there()
 
     def data_received(self, data: bytes) -> None:
         """Parse *data* that has arrived, or b"" when aiohttp resumes with what it has put aside."""
@@ -260,17 +234,18 @@ class _Connection(ResponseHandler):
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *args: Any, **kwargs: Any) -> None:
-        """Fail the wait for a response. A lost connection becomes a `DisconnectedError`."""
+        """
+        Fail the wait for a response, and for its body. A lost connection becomes a `DisconnectedError`.
+
+        aiohttp 3.14 closes the connection if the chunked coding is invalid, without waking a waiting reader.
+        """
+        if isinstance(exc, HttpProcessingError) and self.__body is not None and not self.__body.is_eof():
+            self.__body.set_exception(aiohttp.ClientPayloadError())
         if isinstance(exc, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
-            lost = DisconnectedError(stale=self.__requests > 1 and self.__silent)
+            lost = IdleDisconnectedError() if self.__requests > 1 and self.__silent else DisconnectedError()
             lost.__cause__ = exc
             exc = lost
         super().set_exception(exc, *args, **kwargs)
-
-    def __has_unread(self) -> bool:
-        if self.__socket_unread is None:
-            self.__socket_unread = Unread(cast(asyncio.Transport, self.transport))
-        return self.__socket_unread.is_there()
 
     def __is_waiting(self) -> bool:
         return self.__body is None or not self.__body.is_eof()
@@ -296,11 +271,6 @@ class _Context:
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
 
-    @classmethod
-    def of(cls, context: ssl.SSLContext) -> ssl.SSLContext:
-        """Return *context*, wrapped."""
-        return cast(ssl.SSLContext, cls(context))
-
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]  # read-only
         return ssl.SSLContext
@@ -314,39 +284,15 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        content = self._response.content
         with _as_httpx():
-            while not content.at_eof():
-                if chunk := content.read_nowait():
-                    yield chunk
-                    continue
-                check = asyncio.timeout(_CHECK)
-                try:
-                    async with check:
-                        chunk = await content.readany()
-                except TimeoutError:
-                    if not check.expired():
-                        raise
-                    if self._is_cut_off():
-                        raise aiohttp.ClientPayloadError from None
-                else:
-                    yield chunk
+            async for chunk in self._response.content.iter_any():
+                yield chunk
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():
             self._response.release()
         else:
             self._response.close()
-
-    def _is_cut_off(self) -> bool:
-        """
-        Return whether the connection was closed before the body was complete.
-
-        aiohttp 3.14 closes it if the chunked coding is invalid, without waking a waiting reader.
-        """
-        connection = self._response.connection
-        transport = None if connection is None else connection.transport
-        return not self._response.content.is_eof() and (transport is None or transport.is_closing())
 
 
 @contextmanager
@@ -357,7 +303,5 @@ def _as_httpx(proxy: str = "") -> Generator[None, None, None]:
     except aiohttp.ClientHttpProxyError as error:
         raise ProxyAnswerError(error.status, proxy) from error
     except aiohttp.ClientError as error:
-        if isinstance(error, DisconnectedError) and error.stale:
-            raise StaleError(type(error).__name__) from error
         kind = next((kind for theirs, kind in _ERRORS if isinstance(error, theirs)), httpx.TransportError)
         raise kind(type(error).__name__) from error

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import time
-import tracemalloc
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
@@ -23,21 +22,18 @@ unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails n
 class Stream(httpx.AsyncByteStream):
     """A body in chunks. It counts those that were read, and knows when it was closed."""
 
-    def __init__(self, chunks: Iterable[bytes], error: Exception | None = None) -> None:
+    def __init__(self, chunks: Iterable[bytes]) -> None:
         self.chunks = chunks
-        self.error = error
         self.read = 0
         self.closed = False
         self.generator_closed = False
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        """Return the chunks, and raise the error at their end."""
+        """Return the chunks."""
         try:
             for chunk in self.chunks:
                 self.read += 1
                 yield chunk
-            if self.error is not None:
-                raise self.error
         finally:
             self.generator_closed = True
 
@@ -90,19 +86,6 @@ async def test_plain_body(coding: str | None) -> None:
     assert stream.closed
 
 
-@pytest.mark.parametrize("coding", ["gzip", "x-gzip", " GZip"])
-@pytest.mark.parametrize("size", [1, 7, 100_000])
-async def test_gzip(coding: str, size: int) -> None:
-    """A compressed body is decompressed, however it is cut into chunks."""
-    data = bytes(range(256)) * 1000
-    stream = Stream(in_pieces(gzip.compress(data), size))
-
-    body = await read_body(response(stream, coding), LIMIT)
-
-    assert body == (data, "")
-    assert stream.closed
-
-
 @pytest.mark.parametrize("coding", [None, "gzip"])
 @pytest.mark.parametrize("chunks", [[], [b""]], ids=["no chunk", "an empty chunk"])
 async def test_empty_body(coding: str | None, chunks: list[bytes]) -> None:
@@ -114,36 +97,21 @@ async def test_empty_body(coding: str | None, chunks: list[bytes]) -> None:
 
 @pytest.mark.parametrize("size", [1, 20, 100_000])
 async def test_f31_gzip_of_several_members(size: int) -> None:
-    """All members of a compressed body are read."""
+    """All members of a compressed body are read, also behind the zeros that one may be padded with."""
     members = [b"first", b"", b"second" * 50_000, b"third"]
-    stream = Stream(in_pieces(b"".join(map(gzip.compress, members)), size))
+    stream = Stream(in_pieces(b"".join(gzip.compress(one) + b"\0" * 50 for one in members), size))
 
     body = await read_body(response(stream, "gzip"), LIMIT)
 
     assert body == (b"".join(members), "")
 
 
-@pytest.mark.parametrize("size", [1, 20, 100_000])
-async def test_f31_gzip_that_is_padded(size: int) -> None:
-    """Zeros after a member are padding, and members may follow them."""
-    data = gzip.compress(b"first") + b"\0" * 50 + gzip.compress(b"second") + b"\0" * 7
-
-    body = await read_body(response(Stream(in_pieces(data, size)), "gzip"), LIMIT)
-
-    assert body == (b"firstsecond", "")
-
-
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        pytest.param(gzip.compress(b"x" * 5000)[:-1], EOFError, id="cut in its last byte"),
-        pytest.param(gzip.compress(b"x" * 5000)[:-8], EOFError, id="cut before its checksum"),
-        pytest.param(gzip.compress(b"x" * 5000)[:20], EOFError, id="cut in its data"),
-        pytest.param(gzip.compress(b"x" * 5000)[:5], EOFError, id="cut in its head"),
         pytest.param(gzip.compress(b"x") + gzip.compress(b"y")[:-1], EOFError, id="cut in its second member"),
         pytest.param(gzip.compress(b"x" * 5000)[:-8] + b"\0" * 8, zlib.error, id="another checksum"),
         pytest.param(gzip.compress(b"x") + b"trash", zlib.error, id="trash after it"),
-        pytest.param(b'{"a": 1}', zlib.error, id="not compressed at all"),
         pytest.param(zlib.compress(b"x"), zlib.error, id="another compression"),
     ],
 )
@@ -160,7 +128,7 @@ async def test_f31_damaged_gzip(data: bytes, error: type[Exception], size: int) 
 
 @pytest.mark.parametrize(
     "coding",
-    ["gzip, gzip", "gzip,identity", "deflate", "br", "zstd", "identity, identity", ", ".join(["gzip"] * 200), "g\tzip"],
+    ["gzip,identity", "identity, identity", ", ".join(["gzip"] * 200), "x" * 40, "x" * 41],
     ids=lambda coding: repr(coding)[:20],
 )
 async def test_f50_coding_that_was_not_asked_for(coding: str) -> None:
@@ -173,16 +141,6 @@ async def test_f50_coding_that_was_not_asked_for(coding: str) -> None:
     name = repr(coding) if len(coding) <= 40 else f"of {len(coding):,} characters"
     assert flaw == f"its content coding {name} is not one that was asked for"
     assert (stream.read, stream.closed) == (0, True)
-
-
-async def test_f50_two_headers_are_two_codings() -> None:
-    """Two headers of one coding each are as bad as one of both."""
-    twice = httpx.Response(200, headers=[("content-encoding", "gzip")] * 2, stream=Stream([]))
-
-    body, flaw = await read_body(twice, LIMIT)
-
-    assert body == b""
-    assert "'gzip, gzip'" in flaw
 
 
 @pytest.mark.parametrize("coding", [None, "gzip"])
@@ -221,22 +179,6 @@ async def test_f50_reading_ends_at_the_bound() -> None:
     assert (stream.read, stream.closed) == (11, True)
 
 
-async def test_f50_bomb_takes_no_memory() -> None:
-    """A small body that becomes 256 MiB is stopped at the bound, and takes little more memory than that."""
-    bomb = gzip.compress(b"\0" * 8 * LIMIT) * 32
-    stream = Stream([bomb])
-
-    tracemalloc.start()
-    try:
-        _, flaw = await read_body(response(stream, "gzip"), LIMIT)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-    assert flaw == "its body is longer than 1,048,576 bytes"
-    assert peak < 3 * LIMIT
-
-
 @pytest.mark.parametrize("padding", [gzip.compress(b""), b"\0"], ids=["members without content", "zeros"])
 async def test_f50_body_that_never_begins_is_stopped(padding: bytes) -> None:
     """Of a compressed body that goes on and on and comes to nothing, no more is read than allowed."""
@@ -260,16 +202,6 @@ async def test_f50_many_members_in_one_chunk_take_little_time() -> None:
         took.append(time.process_time() - begun)
 
     assert took[1] < 24 * took[0]  # 8 times as much; 64 times as much where all the rest is copied for each
-
-
-async def test_error_of_the_transport_is_passed_on() -> None:
-    """What goes wrong while reading is for others to judge, and the connection is free."""
-    stream = Stream([b"x"], httpx.ReadError("reset"))
-
-    with pytest.raises(httpx.ReadError):
-        await read_body(response(stream), LIMIT)
-
-    assert stream.closed
 
 
 async def test_other_iterators() -> None:
@@ -320,31 +252,11 @@ async def test_f31_whatever_is_cut_off_is_noticed(data: bytes, cut: int, size: i
         await read_body(response(stream, "gzip"), LIMIT)
 
 
-class Numbers(httpx.AsyncByteStream):
-    """A body that is no generator, and has no end."""
-
-    def __init__(self) -> None:
-        self.given = 0
-
-    def __aiter__(self) -> "Numbers":
-        return self
-
-    async def __anext__(self) -> bytes:
-        self.given += 1
-        return b"0"
-
-
 async def test_nobody_waits_for_the_rest() -> None:
     """Once its caller has left, a body is read to its next piece only."""
-    abandoned, numbers = asyncio.Event(), Numbers()
+    abandoned, stream = asyncio.Event(), Stream([b"0"] * 9)
     abandoned.set()
 
-    body, flaw = await read_body(response(numbers), LIMIT, abandoned=abandoned)
+    body, flaw = await read_body(response(stream), LIMIT, abandoned=abandoned)
 
-    assert (body, flaw, numbers.given) == (b"", "nobody waited for its end", 1)
-
-
-async def test_stream_that_is_not_asynchronous() -> None:
-    """A transport that answers with a body of another kind is told from one that works."""
-    with pytest.raises(TypeError):
-        await read_body(httpx.Response(200, stream=httpx.SyncByteStream()), LIMIT)
+    assert (body, flaw, stream.read, stream.closed) == (b"", "nobody waited for its end", 1, True)

@@ -6,10 +6,8 @@ import socket
 import ssl
 from collections.abc import Callable
 
-import attrs
 import httpcore
 import pytest
-import trustme
 
 from rig.fixtures import MakeServer
 from rig.script import Gate, close, flood, hold, reset, silence
@@ -70,20 +68,6 @@ async def test_connecting_has_an_end() -> None:
     """A host that does not answer in time is an error."""
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(httpcore.ConnectTimeout):
         await Backend().connect_tcp(*listener.getsockname(), timeout=0)
-
-
-async def test_silence_is_a_timeout(server: FaultServer) -> None:
-    """A read has an end, and the stream can be read from after it."""
-    gate = Gate()
-    server.always("/", (hold(gate), b"late"))
-    stream = await asked(server)
-
-    with pytest.raises(httpcore.ReadTimeout):
-        await stream.read(9, timeout=0.01)
-    gate.open()
-
-    assert await stream.read(9, timeout=5) == b"late"
-    stream.close()
 
 
 async def test_peer_that_takes_nothing_is_a_timeout(server: FaultServer) -> None:
@@ -185,62 +169,18 @@ class TestIdle:
         await server.all_closed()
 
 
-class TestTLS:
-    """The same over TLS."""
+async def test_handshake_that_is_cancelled_leaves_no_socket(server: FaultServer) -> None:
+    """A caller may leave in the middle of a handshake; so may time."""
+    server.on_connect = lambda _: (silence,)
+    context = ssl.create_default_context()
+    left, late = await connected(server), await connected(server)
 
-    @attrs.frozen
-    class Sides:
-        """The two sides' settings."""
+    with pytest.raises(httpcore.ConnectTimeout):
+        await late.start_tls(context, "localhost", timeout=0.01)
+    waiting = asyncio.create_task(left.start_tls(context, "localhost"))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
-        server: FaultServer
-        context: ssl.SSLContext
-
-    @pytest.fixture
-    def sides(self, make_server: MakeServer) -> Sides:
-        """Serve TLS with a certificate that the context trusts."""
-        authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("localhost").configure_cert(context)
-        trusting = ssl.create_default_context()
-        authority.configure_trust(trusting)
-        return self.Sides(make_server(tls=context), trusting)
-
-    async def test_f83_what_comes_unasked_over_tls_closes_the_stream(self, sides: Sides) -> None:
-        """An answer that comes before its request is not seen by anyone, though it is encrypted."""
-        gate = Gate()
-        sides.server.on_connect = lambda _: (hold(gate), b"HTTP/1.1 200 OK\r\n\r\n")
-        stream = await connected(sides.server)
-
-        secure = await stream.start_tls(sides.context, "localhost", timeout=5)
-        assert secure is stream
-        assert stream.is_idle
-        gate.open()
-
-        await until(lambda: not stream.is_idle)
-        assert await stream.read(99) == b""
-        await sides.server.all_closed()
-
-    async def test_handshake_that_is_cancelled_leaves_no_socket(self, server: FaultServer) -> None:
-        """A caller may leave in the middle of a handshake; so may time."""
-        server.on_connect = lambda _: (silence,)
-        context = ssl.create_default_context()
-        left, late = await connected(server), await connected(server)
-
-        with pytest.raises(httpcore.ConnectTimeout):
-            await late.start_tls(context, "localhost", timeout=0.01)
-        waiting = asyncio.create_task(left.start_tls(context, "localhost"))
-        await asyncio.sleep(0.01)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-
-        await server.all_closed()
-
-    async def test_handshake_that_fails_is_an_error(self, sides: Sides) -> None:
-        """A certificate that nobody vouches for is told, and the socket is closed."""
-        stream = await connected(sides.server)
-
-        with pytest.raises(httpcore.ConnectError) as caught:
-            await stream.start_tls(ssl.create_default_context(), "localhost", timeout=5)
-
-        assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
-        await sides.server.all_closed()
+    await server.all_closed()

@@ -1,11 +1,12 @@
-"""When a call is tried again: the policy, Retry-After, the budget, and the loop that obeys them."""
+"""When a call is tried again: the policy, Retry-After, the budget, and what follows each attempt."""
 
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import count
 
 import httpx
 import hypothesis
@@ -48,11 +49,6 @@ def imf_fixdate(moment: datetime) -> str:
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
-def rfc_850_date(moment: datetime) -> str:
-    """Write *moment* as some still did in 1999."""
-    return moment.strftime("%A, %d-%b-%y %H:%M:%S GMT")
-
-
 def asctime_date(moment: datetime) -> str:
     """Write *moment* as C does."""
     return f"{moment:%a %b} {moment.day:2} {moment:%H:%M:%S %Y}"
@@ -65,78 +61,42 @@ class TestPolicy:
         """A call is tried three times, with short waits, and obeys a server for a minute."""
         assert RetryPolicy() == RetryPolicy(attempts=3, backoff_initial=0.5, backoff_max=8.0, max_retry_after=60.0)
 
-    def test_it_is_a_value(self) -> None:
-        """A policy can be shared, compared and put into sets, and nobody can change it."""
-        policy = RetryPolicy(attempts=5)
-
-        assert len({policy, RetryPolicy(attempts=5)}) == 1
-        with pytest.raises(AttributeError):
-            policy.attempts = 6  # type: ignore[misc]
-
-    @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "5", True, None, 1.5], ids=repr)
-    def test_f82_bad_attempts(self, value: object) -> None:
-        """The number of attempts is a whole number from one."""
-        with pytest.raises(ConfigurationError, match=r"^attempts must be "):
-            RetryPolicy(attempts=value)  # type: ignore[arg-type]
-
-    @pytest.mark.parametrize("name", ["backoff_initial", "backoff_max", "max_retry_after"])
-    @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "5", True, None], ids=repr)
-    def test_f82_bad_seconds(self, name: str, value: object) -> None:
-        """Waits are positive, finite numbers of seconds."""
+    @pytest.mark.parametrize("name", ["attempts", "backoff_initial", "backoff_max", "max_retry_after"])
+    @pytest.mark.parametrize("value", [0, math.nan, "5", True, None], ids=repr)
+    def test_f82_bad_numbers(self, name: str, value: object) -> None:
+        """Attempts and waits are positive, finite numbers; the error names the argument."""
         with pytest.raises(ConfigurationError, match=f"^{name} must be "):
             RetryPolicy(**{name: value})  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
-        ("attempt", "roll", "wait"),
+        ("attempt", "asked", "roll", "wait"),
         [
-            pytest.param(1, 0.0, 0.0, id="nothing at least"),
-            pytest.param(1, 0.5, 0.25, id="half of the first ceiling"),
-            pytest.param(2, 0.5, 0.5, id="half of twice that"),
-            pytest.param(5, 0.5, 4.0, id="half of the highest ceiling"),
-            pytest.param(6, 0.5, 4.0, id="the ceiling grows no further"),
-            pytest.param(9_999, 0.5, 4.0, id="after very many attempts"),
+            pytest.param(1, None, 0.0, 0.0, id="nothing at least"),
+            pytest.param(1, None, 0.5, 0.25, id="half of the first ceiling"),
+            pytest.param(2, None, 0.5, 0.5, id="half of twice that"),
+            pytest.param(5, None, 0.5, 4.0, id="half of the highest ceiling"),
+            pytest.param(6, None, 0.5, 4.0, id="the ceiling grows no further"),
+            pytest.param(9_999, None, 0.5, 4.0, id="after very many attempts"),
+            pytest.param(10_000, None, 0.5, None, id="none after the last attempt"),
+            pytest.param(10_000, 1.0, 0.5, None, id="whatever is asked for"),
+            pytest.param(10_001, None, 0.5, None, id="nor later"),
+            pytest.param(1, 0.0, 0.5, 0.25, id="the usual one where zero is asked for"),
+            pytest.param(1, -5.0, 0.5, 0.25, id="or a moment in the past"),
+            pytest.param(1, 0.5, 0.0, 0.5, id="half a second, as asked for"),
+            pytest.param(1, 2.0, 0.5, 2.25, id="a little more, so that not all come back at once"),
+            pytest.param(1, 60.0, 0.0, 60.0, id="the longest that is obeyed"),
+            pytest.param(1, 60.001, 0.0, None, id="longer than that"),
+            pytest.param(1, math.inf, 0.0, None, id="for ever"),
         ],
     )
-    def test_f39_full_jitter(self, attempt: int, roll: float, wait: float) -> None:
-        """A wait is drawn from zero up to a ceiling, which doubles until it is `backoff_max`."""
-        policy = RetryPolicy(attempts=10_000)
+    def test_f36_f37_f39_wait(self, attempt: int, asked: float | None, roll: float, wait: float | None) -> None:
+        """Our own waits are jittered and grow; the server's are obeyed or given up on; the last attempt has none."""
+        assert RetryPolicy(attempts=10_000).delay(attempt, asked=asked, roll=roll) == wait
 
-        assert policy.delay(attempt, asked=None, roll=roll) == wait
-
-    @pytest.mark.parametrize("attempt", [3, 4])
-    @pytest.mark.parametrize("asked", [None, 0.0, 1.0])
-    def test_f39_gives_up_after_the_last_attempt(self, attempt: int, asked: float | None) -> None:
-        """No wait follows the last attempt, whatever the server asks for."""
-        assert RetryPolicy(attempts=3).delay(attempt, asked=asked, roll=0.0) is None
-
-    @pytest.mark.parametrize("asked", [0.0, -5.0], ids=["zero", "in the past"])
-    def test_f37_nothing_asked_for_is_the_usual_wait(self, asked: float) -> None:
-        """A Retry-After that is over already does not make the client come back at once."""
-        assert RetryPolicy().delay(1, asked=asked, roll=0.5) == 0.25
-
-    @pytest.mark.parametrize(
-        ("asked", "roll", "wait"),
-        [
-            pytest.param(0.5, 0.0, 0.5, id="half a second"),
-            pytest.param(2.0, 0.0, 2.0, id="just what is asked for"),
-            pytest.param(2.0, 0.5, 2.25, id="a little more, so that not all come back at once"),
-            pytest.param(60.0, 0.0, 60.0, id="the longest that is obeyed"),
-            pytest.param(60.001, 0.0, None, id="longer than that"),
-            pytest.param(7200.0, 0.0, None, id="two hours"),
-            pytest.param(math.inf, 0.0, None, id="for ever"),
-        ],
-    )
-    def test_f36_retry_after_is_obeyed_or_given_up_on(self, asked: float, roll: float, wait: float | None) -> None:
-        """What the server asks for is waited for, or is the end; the client never comes back too early."""
-        assert RetryPolicy().delay(1, asked=asked, roll=roll) == wait
-
-    def test_spread_is_no_longer_than_the_first_backoff(self) -> None:
-        """Short waits in a policy mean a short spread on top of a Retry-After, too."""
-        assert RetryPolicy(backoff_initial=0.01).delay(1, asked=2.0, roll=0.5) == 2.005
-
-    def test_spread_is_no_longer_than_half_a_second(self) -> None:
-        """Long waits in a policy do not mean a long spread."""
-        assert RetryPolicy(backoff_initial=5.0).delay(1, asked=2.0, roll=0.5) == 2.25
+    @pytest.mark.parametrize(("backoff", "wait"), [(0.01, 2.005), (5.0, 2.25)])
+    def test_spread_on_top_of_a_retry_after(self, backoff: float, wait: float) -> None:
+        """It is no longer than the first back-off, and than half a second."""
+        assert RetryPolicy(backoff_initial=backoff).delay(1, asked=2.0, roll=0.5) == wait
 
     @unhurried
     @given(policies, st.integers(1, 10_000), st.none() | st.floats(allow_nan=False), rolls)
@@ -151,10 +111,6 @@ class TestPolicy:
         else:
             assert asked <= wait <= asked + 0.5
 
-    def test_no_retries(self) -> None:
-        """Where nothing is to be repeated, the first failure is the last."""
-        assert NO_RETRIES.delay(1, asked=None, roll=0.0) is None
-
 
 class TestRetryAfter:
     """What a server asks for with Retry-After."""
@@ -163,50 +119,24 @@ class TestRetryAfter:
         ("value", "seconds"),
         [
             pytest.param("0", 0.0, id="zero"),
-            pytest.param("2", 2.0, id="two seconds"),
             pytest.param(" 2\t", 2.0, id="white space around it"),
             pytest.param("007200", 7200.0, id="zeros before it"),
-            pytest.param("9" * 20, 1e20, id="twenty digits"),
-            pytest.param("9" * 21, 1e21, id="more digits than that"),
             pytest.param("9" * 5000, sys.float_info.max, id="more digits than Python reads as a whole number"),
             pytest.param("-5", None, id="negative"),
-            pytest.param("+5", None, id="a sign"),
-            pytest.param("nan", None, id="not a number"),
             pytest.param("inf", None, id="infinity"),
-            pytest.param("1e3", None, id="an exponent"),
             pytest.param("1_0", None, id="an underscore"),
-            pytest.param("\uff11\uff12", None, id="full-width digits"),
             pytest.param("\u0663", None, id="an Arabic digit"),
             pytest.param("5.5", None, id="a fraction"),
-            pytest.param("soon", None, id="a word"),
             pytest.param("", None, id="empty"),
-            pytest.param("2, 3", None, id="two headers"),
             pytest.param("2\n", None, id="a line end after it"),
-        ],
-    )
-    def test_f37_seconds(self, value: str, seconds: float | None) -> None:
-        """Digits are seconds; anything that is neither digits nor a date is as if it were absent."""
-        assert retry_after({"retry-after": value}, NOW) == seconds
-
-    def test_f37_absent(self) -> None:
-        """Where nothing is asked for, nothing is found."""
-        assert retry_after({"date": imf_fixdate(NOW)}, NOW) is None
-
-    @pytest.mark.parametrize(
-        ("value", "seconds"),
-        [
-            pytest.param("Thu, 29 Feb 2024 12:00:30 GMT", 30.0, id="the usual form"),
-            pytest.param("Thursday, 29-Feb-24 12:00:30 GMT", 30.0, id="the form of RFC 850"),
-            pytest.param("Thu Feb 29 12:00:30 2024", 30.0, id="the form of C"),
-            pytest.param("Fri Mar  1 12:00:00 2024", 86_400.0, id="the form of C, with a one-digit day"),
-            pytest.param("Thu, 29 Feb 2024 12:00:30", 30.0, id="no zone"),
-            pytest.param("Thu, 29 Feb 2024 12:00:30 -0000", 30.0, id="a zone that is unknown"),
-            pytest.param("Thu, 29 Feb 2024 12:00:30 -0100", 3630.0, id="another zone"),
+            pytest.param("Thu, 29 Feb 2024 12:00:30 GMT", 30.0, id="a date in the usual form"),
+            pytest.param("Thursday, 29-Feb-24 12:00:30 GMT", 30.0, id="in the form of RFC 850"),
+            pytest.param("Fri Mar  1 12:00:00 2024", 86_400.0, id="in the form of C, with a one-digit day"),
+            pytest.param("Thu, 29 Feb 2024 12:00:30", 30.0, id="without a zone"),
+            pytest.param("Thu, 29 Feb 2024 12:00:30 -0100", 3630.0, id="in another zone"),
             pytest.param("Thu, 29 Feb 2024 11:59:30 GMT", 0.0, id="past"),
-            pytest.param("Sun, 06 Nov 1994 08:49:37 GMT", 0.0, id="long past"),
             pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 251_693_092_799.0, id="year 9999"),
             pytest.param("Thu, 30 Feb 2024 12:00:30 GMT", None, id="a day that does not exist"),
-            pytest.param("Thu, 29 Feb 2024 25:00:00 GMT", None, id="an hour that does not exist"),
             pytest.param("Thu, 29 Feb 2024 12:00:30 -9999", None, id="a zone that does not exist"),
             pytest.param("Thu, 29 Feb 99999999999999999999 12:00:30 GMT", None, id="a year that is too long"),
             pytest.param("Thu, 29 Feb 2024 12:00:30 GMT, Thu, 29 Feb 2024 12:00:30 GMT", None, id="two headers"),
@@ -214,17 +144,13 @@ class TestRetryAfter:
             pytest.param("2024-02-29T12:00:30Z", None, id="another form of date"),
         ],
     )
-    def test_f37_dates(self, value: str, seconds: float | None) -> None:
-        """A date in any of HTTP's three forms is a wait from now; one that is past is none."""
+    def test_f37_seconds_or_a_date(self, value: str, seconds: float | None) -> None:
+        """Digits are seconds, a date in any of HTTP's three forms a wait from now; all else is as if absent."""
         assert retry_after({"retry-after": value}, NOW) == seconds
 
-    @pytest.mark.parametrize("write", [imf_fixdate, rfc_850_date, asctime_date])
-    @pytest.mark.parametrize("off", [-HOUR, HOUR], ids=["slow", "fast"])
-    def test_f38_counts_from_the_servers_own_clock(self, write: Callable[[datetime], str], off: timedelta) -> None:
-        """A server whose clock is an hour off is waited for as long as it meant."""
-        headers = {"retry-after": write(NOW + off + timedelta(seconds=7)), "date": write(NOW + off)}
-
-        assert retry_after(headers, NOW) == 7.0
+    def test_f37_absent(self) -> None:
+        """Where nothing is asked for, nothing is found."""
+        assert retry_after({"date": imf_fixdate(NOW)}, NOW) is None
 
     @pytest.mark.parametrize("date", ["", "soon", "5", "Thu, 30 Feb 2024 12:00:30 GMT"])
     def test_f38_bad_date_is_as_if_absent(self, date: str) -> None:
@@ -233,9 +159,7 @@ class TestRetryAfter:
 
     def test_f38_without_a_moment_it_is_now(self) -> None:
         """A date counts from the present where nothing else is said."""
-        until = datetime.now(UTC) + HOUR
-
-        seconds = retry_after({"retry-after": imf_fixdate(until)})
+        seconds = retry_after({"retry-after": imf_fixdate(datetime.now(UTC) + HOUR)})
 
         assert seconds == pytest.approx(3600, abs=60)
 
@@ -250,25 +174,20 @@ class TestRetryAfter:
         assert seconds is None or seconds >= 0
 
     @unhurried
-    @given(st.integers(0, 2**53), st.integers(0, 30))
-    def test_f37_any_digits(self, seconds: int, zeros: int) -> None:
-        """Digits are the seconds that they say."""
-        value = "0" * zeros + str(seconds)
-
-        assert retry_after({"retry-after": value}, NOW) == seconds
-
-    @unhurried
     @given(moments, moments, st.sampled_from([imf_fixdate, asctime_date]), moments)
     def test_f38_any_dates(
         self, until: datetime, date: datetime, write: Callable[[datetime], str], now: datetime
     ) -> None:
         """The wait is from the server's date to the one it asks for, whatever the time is here."""
-        headers = {"retry-after": write(until), "date": write(date)}
-
-        seconds = retry_after(headers, now)
+        seconds = retry_after({"retry-after": write(until), "date": write(date)}, now)
 
         whole = until.replace(microsecond=0) - date.replace(microsecond=0)
         assert seconds == max(0.0, whole.total_seconds())
+
+
+def left_in(budget: RetryBudget) -> int:
+    """Return how many retries *budget* has left; it is empty then."""
+    return sum(budget.take() for _ in range(1000))
 
 
 class TestBudget:
@@ -276,17 +195,11 @@ class TestBudget:
 
     def test_f71_two_hundred_retries(self) -> None:
         """A client that only fails retries two hundred times, and then no more."""
-        budget = RetryBudget()
-
-        taken = sum(budget.take() for _ in range(1000))
-
-        assert taken == 200
+        assert left_in(RetryBudget()) == 200
 
     def test_f71_refills_with_good_calls(self) -> None:
         """Ten good calls are worth one retry."""
-        budget = RetryBudget()
-        while budget.take():
-            pass
+        budget = empty_budget()
 
         for _ in range(9):
             budget.give()
@@ -302,22 +215,14 @@ class TestBudget:
         for _ in range(10_000):
             budget.give()
 
-        assert sum(budget.take() for _ in range(1000)) == 200
+        assert left_in(budget) == 200
 
-    @unhurried
-    @given(st.lists(st.booleans(), max_size=3000))
-    def test_f71_retries_are_at_most_a_tenth_of_the_calls_and_two_hundred(self, turns: list[bool]) -> None:
-        """However good and bad calls follow each other, retries stay within the budget."""
-        budget = RetryBudget()
-        good = taken = 0
-        for is_good in turns:
-            if is_good:
-                budget.give()
-                good += 1
-            else:
-                taken += budget.take()
 
-        assert taken <= 200 + good / 10
+def empty_budget() -> RetryBudget:
+    """Return a budget with no retry left."""
+    budget = RetryBudget()
+    left_in(budget)
+    return budget
 
 
 @pytest.mark.parametrize(
@@ -337,131 +242,87 @@ def test_f39_what_is_worth_retrying(outcome: Response | Failure, worth: bool) ->
     assert worth_retrying(outcome) is worth
 
 
-class Surroundings:
-    """A clock that sleeping moves on, dice that always show a half, and attempts that end as told."""
-
-    def __init__(self, *outcomes: Response | Failure, rate: RateLimiter | None = None) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-        self.made = 0
-        self.deadline = FOREVER
-        self.on_sleep: Callable[[], None] = lambda: None
-        self._outcomes = outcomes
-        self.runtime = Runtime(clock=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
-        self.rate = rate or RateLimiter(None, self.runtime, refused_for=1.0)
-
-    async def attempt(self) -> Response | Failure:
-        """End as the next of the outcomes, or as the last one for ever."""
-        outcome = self._outcomes[min(self.made, len(self._outcomes) - 1)]
-        self.made += 1
-        return outcome
-
-    async def sleep(self, seconds: float) -> None:
-        """Let the time pass at once."""
-        self.slept.append(seconds)
-        self.on_sleep()
-        self.now += seconds
-
-    async def retry(
-        self,
-        policy: RetryPolicy | None = None,
-        *,
-        budget: RetryBudget | None = None,
-        deadline: float = FOREVER,
-    ) -> Response | Failure:
-        """Make the attempts, as a sender does."""
-        self.deadline = deadline
-        attempts = Attempts(policy or RetryPolicy(), budget, self.rate)
-        while True:
-            outcome = await self.attempt()
-            wait = attempts.wait_after(outcome, roll=0.5)
-            if wait is None:
-                return outcome
-            if not attempts.may_wait(wait, left=self.deadline - self.now):
-                return outcome
-            if not attempts.at_once:
-                await self.sleep(wait)
-
-
+AT_ONCE = "at once"
 LOST = Failure(reason="the connection was lost", disconnected=True)
 STALE = Failure(reason="the connection was lost", disconnected=True, stale=True)
 
 
-def empty_budget() -> RetryBudget:
-    """Return a budget with no retry left."""
-    budget = RetryBudget()
-    while budget.take():
-        pass
-    return budget
+class Caller:
+    """One that makes the attempts of calls, on a clock that its waits move on; its dice always show a half."""
+
+    def __init__(self, per_second: float | None = None, refused_for: float = 1.0) -> None:
+        self.now = 1000.0
+        self.refused_for = refused_for
+        self.rate = RateLimiter(per_second, Runtime(clock=lambda: self.now))
+        self.held: list[float] = []  # how long others had to wait, after each attempt
+
+    def call(
+        self,
+        *outcomes: Response | Failure,
+        policy: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+        budget: RetryBudget | None = None,
+        time: float = FOREVER,
+    ) -> list[float | str]:
+        """Return the waits of a call whose attempts end as *outcomes*, and in the last one for ever."""
+        return list(
+            self._waits(
+                Attempts(policy=policy, budget=budget, rate=self.rate, refused_for=self.refused_for),
+                outcomes,
+                self.now + time,
+            )
+        )
+
+    def _waits(
+        self, attempts: Attempts, outcomes: tuple[Response | Failure, ...], deadline: float
+    ) -> Iterator[float | str]:
+        for number in count():
+            outcome = outcomes[min(number, len(outcomes) - 1)]
+            if attempts.repeats(outcome):
+                yield AT_ONCE
+                continue
+            wait = attempts.wait_after(outcome, left=deadline - self.now, roll=0.5)
+            self.held.append(max(0.0, self.rate.wait()))
+            if wait is None:
+                return
+            yield wait
+            self.now += wait
 
 
-class TestRetrying:
-    """The loop: attempts, waits, and the end of both."""
-
-    async def test_good_answer_is_the_end(self) -> None:
-        """What succeeds at once is asked once."""
-        around = Surroundings(answer(200))
-
-        outcome = await around.retry()
-
-        assert isinstance(outcome, Response)
-        assert outcome.is_success
-        assert (around.made, around.slept) == (1, [])
-
-    @pytest.mark.parametrize("first", [answer(503), LOST], ids=["a bad answer", "a fault"])
-    async def test_f39_tried_again_until_it_succeeds(self, first: Response | Failure) -> None:
-        """What fails and then succeeds is a success, after one wait."""
-        around = Surroundings(first, answer(200))
-
-        outcome = await around.retry()
-
-        assert isinstance(outcome, Response)
-        assert outcome.is_success
-        assert (around.made, around.slept) == (2, [0.25])
-
-    async def test_f39_last_outcome_is_given(self) -> None:
-        """After the last attempt, what it came to is what the call comes to."""
-        around = Surroundings(LOST, answer(500), answer(503))
-
-        outcome = await around.retry()
-
-        assert isinstance(outcome, Response)
-        assert outcome.status_code == 503
-        assert (around.made, around.slept) == (3, [0.25, 0.5])
-
-    @pytest.mark.parametrize("status", [304, 400, 404, 501])
-    async def test_f39_other_statuses_are_final(self, status: int) -> None:
-        """What another attempt would not change is asked once."""
-        around = Surroundings(answer(status))
-
-        await around.retry()
-
-        assert around.made == 1
-
-    async def test_fault_that_stays_is_final(self) -> None:
-        """A certificate does not get better by asking again."""
-        around = Surroundings(Failure(reason="certificate verify failed", retryable=False))
-
-        await around.retry()
-
-        assert around.made == 1
-
-    async def test_f36_retry_after_is_waited_for(self) -> None:
-        """A server that asks for two seconds gets them, and a little more."""
-        around = Surroundings(answer(429, retry_after="2"), answer(200))
-
-        await around.retry()
-
-        assert around.slept == [2.25]
+class TestAttempts:
+    """What follows each attempt of a call: a wait, or nothing."""
 
     @pytest.mark.parametrize(
-        ("outcomes", "slept", "held"),
+        ("outcomes", "waits"),
+        [
+            pytest.param([answer(200)], [], id="a good answer is the end"),
+            pytest.param([answer(404)], [], id="as is one that another attempt would not change"),
+            pytest.param([Failure(reason="certificate verify failed", retryable=False)], [], id="a failure that stays"),
+            pytest.param([answer(503), answer(200)], [0.25], id="a bad answer"),
+            pytest.param([LOST, answer(200)], [0.25], id="a failure that may pass"),
+            pytest.param([LOST, answer(500), answer(503)], [0.25, 0.5], id="three attempts at most"),
+            pytest.param([answer(429, retry_after="2"), answer(200)], [2.25], id="what the server asks for"),
+            pytest.param([answer(429, retry_after="7200")], [], id="but not for hours"),
+            pytest.param([STALE, STALE, STALE, answer(200)], [AT_ONCE] * 3, id="an idle connection was closed"),
+            pytest.param([STALE], [AT_ONCE] * 3 + [0.25, 0.5], id="always"),
+        ],
+    )
+    def test_f27_f36_f39_what_follows(self, outcomes: list[Response | Failure], waits: list[float | str]) -> None:
+        """Failures that may pass are tried again after a wait, and at once where the server never saw the request."""
+        assert Caller().call(*outcomes) == waits
+
+    def test_f27_idle_connection_that_was_closed_costs_nothing(self) -> None:
+        """A request that the server never saw goes out again even where there are no retries, or none left."""
+        assert Caller().call(STALE, answer(503), policy=NO_RETRIES) == [AT_ONCE]
+        assert Caller().call(STALE, answer(503), budget=empty_budget()) == [AT_ONCE]
+
+    @pytest.mark.parametrize(
+        ("outcomes", "waits", "held"),
         [
             pytest.param([answer(429), answer(200)], [0.25], 0.0, id="once"),
             pytest.param([answer(429), answer(429), answer(200)], [0.25, 1.0], 1.0, id="twice in a row"),
             pytest.param([answer(429, retry_after="soon")] * 2 + [answer(200)], [0.25, 1.0], 1.0, id="unreadable"),
             pytest.param(
-                [answer(429), STALE, answer(429), answer(200)], [0.25, 1.0], 1.0, id="but for an idle connection"
+                [answer(429), STALE, answer(429), answer(200)], [0.25, AT_ONCE, 1.0], 1.0, id="but for a stale one"
             ),
             pytest.param([answer(429)] * 5 + [answer(200)], [0.25, 1.0, 1.0, 2.0, 4.0], 1.0, id="for long"),
             pytest.param([answer(429), answer(503), answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="by turns"),
@@ -470,228 +331,132 @@ class TestRetrying:
             pytest.param([answer(429), LOST, answer(429), answer(200)], [0.25, 0.5, 1.0], 0.0, id="or none"),
         ],
     )
-    async def test_refused_for_want_of_room_again(
-        self, outcomes: list[Response], slept: list[float], held: float
-    ) -> None:
-        """A second 429 in a row that names no time has the client wait for as long as such refusals last."""
-        around = Surroundings(*outcomes)
-        others_wait: list[float] = []
-        around.on_sleep = lambda: others_wait.append(max(0.0, around.rate.wait()))
+    def test_refused_again(self, outcomes: list[Response | Failure], waits: list[float | str], held: float) -> None:
+        """A second 429 in a row that names no time has all requests wait for as long as such refusals last."""
+        caller = Caller()
 
-        outcome = await around.retry(RetryPolicy(attempts=9))
+        assert caller.call(*outcomes, policy=RetryPolicy(attempts=9)) == waits
+        assert max(caller.held) == held
 
-        assert isinstance(outcome, Response)
-        assert outcome.is_success
-        assert around.slept == slept
-        assert max(others_wait) == held
+    def test_refused_for_ever(self) -> None:
+        """A server that always refuses is asked as often as the policy says: no more, and without any budget."""
+        caller = Caller()
+
+        calls = [caller.call(answer(429), budget=empty_budget()) for _ in range(3)]
+
+        assert calls == [[0.25, 1.0], [1.0, 1.0], [1.0, 1.0]]
+        assert caller.held == [0.0] + [1.0] * 8
 
     @pytest.mark.parametrize(
-        ("refused_for", "outcome", "made"),
+        ("refused_for", "outcome"),
         [
-            pytest.param(1.0, answer(429), 3, id="it is known for how long"),
-            pytest.param(0.0, answer(429), 1, id="it is not known"),
-            pytest.param(1.0, answer(429, retry_after="0"), 1, id="it is said"),
-            pytest.param(1.0, answer(503), 1, id="it is another failure"),
+            pytest.param(0.0, answer(429), id="it is not known for how long"),
+            pytest.param(1.0, answer(429, retry_after="0"), id="the server says for how long"),
+            pytest.param(1.0, answer(503), id="another failure"),
         ],
     )
-    async def test_refusals_that_are_waited_out_take_nothing_from_the_budget(
-        self, refused_for: float, outcome: Response, made: int
-    ) -> None:
-        """Retries that have the whole client wait need no other bound."""
-        around = Surroundings(outcome)
-        around.rate = RateLimiter(None, around.runtime, refused_for=refused_for)
+    def test_f71_no_retry_without_budget(self, refused_for: float, outcome: Response) -> None:
+        """Where not the whole client waits, retries take from the budget, and nobody is held back."""
+        caller = Caller(refused_for=refused_for)
 
-        await around.retry(budget=empty_budget())
+        assert caller.call(outcome, budget=empty_budget()) == []
+        assert caller.call(outcome) == [0.25, 0.5]
+        assert max(caller.held) == 0.0
 
-        assert around.made == made
-
-    async def test_refusals_that_outlast_a_hold_are_failures_like_others(self) -> None:
-        """Where a hold was of no use, there is no other until the server answers, and retries take from the budget."""
-        around = Surroundings(answer(429))
-        await around.retry()
-        around.slept.clear()
-        around.now += 1.0
-
-        await around.retry(budget=empty_budget())
-        in_vain = [*around.slept]
-        await Surroundings(answer(404), rate=around.rate).retry()
-        await around.retry(budget=empty_budget())
-
-        assert in_vain == []
-        assert around.slept == [0.25, 1.0]
-
-    async def test_other_failure_after_a_refusal_takes_from_the_budget(self) -> None:
+    def test_f71_other_failure_after_a_refusal_takes_from_the_budget(self) -> None:
         """What is exempt is the retry after a refusal, not the call."""
-        around = Surroundings(answer(429), answer(503))
+        assert Caller().call(answer(429), answer(503), budget=empty_budget()) == [0.25]
 
-        await around.retry(budget=empty_budget())
-
-        assert around.made == 2
-
-    async def test_refusal_waits_for_a_hold_that_another_call_brought_about(self) -> None:
+    def test_hold_that_another_call_brought_about(self) -> None:
         """Whoever is refused for the first time while all wait waits with them, or gives up where that is too late."""
-        around = Surroundings(answer(429), answer(503))
-        around.rate.hold()
+        caller = Caller()
+        caller.rate.hold(1.0)
 
-        await around.retry(deadline=around.now + 1.4)
+        assert caller.call(answer(429), time=1.0) == []
+        assert caller.call(answer(429), answer(200), time=1.01) == [1.0]
 
-        late = Surroundings(answer(429))
-        late.rate.hold()
-        await late.retry(deadline=late.now + 0.9)
+    def test_hold_beyond_the_deadline_is_not_waited_for(self) -> None:
+        """A call that cannot see the end of a hold, or has no attempt left for it, leaves word of it to the others."""
+        late, last = Caller(), Caller()
 
-        assert (around.made, around.slept) == (2, [1.0])
-        assert (late.made, late.slept) == (1, [])
+        assert late.call(answer(429), time=1.25) == last.call(answer(429), policy=RetryPolicy(attempts=2)) == [0.25]
+        assert late.held == last.held == [0.0, 1.0]
 
-    async def test_rate_alone_is_no_reason_to_wait(self) -> None:
+    def test_rate_alone_is_no_reason_to_wait(self) -> None:
         """The next free moment of a rate is waited for at the gate, by whoever is next."""
-        around = Surroundings(answer(429, retry_after="2"), answer(503), answer(429), answer(200))
-        around.rate = RateLimiter(0.01, around.runtime)
-        around.rate.take()
+        caller = Caller(per_second=0.01, refused_for=0.0)
+        caller.rate.take()
 
-        await around.retry(RetryPolicy(attempts=4))
-
-        assert around.slept == [2.25, 0.5, 1.0]
-
-    async def test_last_refusal_has_the_others_wait_too(self) -> None:
-        """A call that gives up after two refusals leaves word of them."""
-        around = Surroundings(answer(429))
-
-        await around.retry(RetryPolicy(attempts=2))
-
-        assert (around.made, around.slept, around.rate.wait()) == (2, [0.25], 1.0)
-
-    async def test_hold_beyond_the_deadline_is_not_waited_for(self) -> None:
-        """A call that cannot see the end of a hold is refused at once."""
-        around = Surroundings(answer(429))
-
-        outcome = await around.retry(deadline=around.now + 1.25)
-
-        assert isinstance(outcome, Response)
-        assert (around.made, around.slept) == (2, [0.25])
-
-    async def test_f36_long_retry_after_ends_the_call_at_once(self) -> None:
-        """A server that asks for two hours is not asked again, and nobody waits."""
-        around = Surroundings(answer(429, retry_after="7200"))
-
-        outcome = await around.retry()
-
-        assert isinstance(outcome, Response)
-        assert (around.made, around.slept) == (1, [])
+        assert caller.call(answer(503), answer(429)) == [0.25, 0.5]
 
     @pytest.mark.parametrize(
-        ("left", "made"),
+        ("outcome", "time", "waits"),
         [
-            pytest.param(2.2, 1, id="it would end too late"),
-            pytest.param(2.25, 1, id="it would end at that moment"),
-            pytest.param(2.3, 2, id="it ends in time"),
+            pytest.param(answer(429, retry_after="2"), 2.25, [], id="it would end at that moment"),
+            pytest.param(answer(429, retry_after="2"), 2.3, [2.25], id="it ends in time"),
+            pytest.param(answer(503), 0.7, [0.25], id="our own"),
         ],
     )
-    async def test_wait_beyond_the_deadline_is_not_begun(self, left: float, made: int) -> None:
+    def test_wait_beyond_the_deadline_is_not_begun(
+        self, outcome: Response, time: float, waits: list[float | str]
+    ) -> None:
         """Nobody waits for an attempt that could not be made any more."""
-        around = Surroundings(answer(429, retry_after="2"), answer(200))
+        assert Caller().call(outcome, time=time) == waits
 
-        await around.retry(deadline=around.now + left)
-
-        assert around.made == made
-
-    async def test_backoff_beyond_the_deadline_is_not_begun_either(self) -> None:
-        """Our own waits end in time, as those that are asked for do."""
-        around = Surroundings(answer(503))
-
-        await around.retry(RetryPolicy(attempts=9), deadline=around.now + 1.0)
-
-        assert (around.made, around.slept) == (3, [0.25, 0.5])
-
-    async def test_f71_first_failure_is_final_without_budget(self) -> None:
-        """A client whose budget is used up does not retry."""
-        around = Surroundings(answer(503))
-
-        await around.retry(budget=empty_budget())
-
-        assert (around.made, around.slept) == (1, [])
-
-    async def test_f71_retry_takes_from_the_budget(self) -> None:
-        """Each retry takes one, and what is not a retry takes nothing."""
+    @pytest.mark.parametrize(
+        ("outcome", "time", "left"),
+        [
+            pytest.param(answer(503), FOREVER, 198, id="each retry takes one"),
+            pytest.param(answer(503), 0.1, 200, id="one that is not made takes nothing"),
+            pytest.param(answer(429, retry_after="7200"), FOREVER, 200, id="nor one that the server puts off too long"),
+            pytest.param(answer(404), FOREVER, 200, id="nor what is final"),
+        ],
+    )
+    def test_f71_retries_take_from_the_budget(self, outcome: Response, time: float, left: int) -> None:
+        """What is left of the budget of a client after one call."""
         budget = RetryBudget()
 
-        await Surroundings(answer(503)).retry(budget=budget)
-        await Surroundings(answer(404)).retry(budget=budget)
+        Caller().call(outcome, budget=budget, time=time)
 
-        assert sum(budget.take() for _ in range(1000)) == 198
+        assert left_in(budget) == left
 
-    async def test_f71_wait_that_is_not_begun_takes_nothing(self) -> None:
-        """A retry that is not made is not paid for."""
-        budget = RetryBudget()
-
-        await Surroundings(answer(503)).retry(budget=budget, deadline=1000.0)
-        await Surroundings(answer(429, retry_after="7200")).retry(budget=budget)
-
-        assert sum(budget.take() for _ in range(1000)) == 200
-
-    async def test_f71_good_calls_give_back(self) -> None:
+    def test_f71_good_calls_give_back(self) -> None:
         """Ten calls that succeed are worth one retry, and calls that fail are worth nothing."""
         budget = empty_budget()
 
         for _ in range(10):
-            await Surroundings(answer(200)).retry(budget=budget)
-            await Surroundings(answer(404)).retry(budget=budget)
-            await Surroundings(Failure(reason="no", retryable=False)).retry(budget=budget)
+            for outcome in (answer(200), answer(404), Failure(reason="no", retryable=False)):
+                Caller().call(outcome, budget=budget)
 
-        assert (budget.take(), budget.take()) == (True, False)
+        assert left_in(budget) == 1
 
-    async def test_f27_idle_connection_that_was_closed_costs_nothing(self) -> None:
-        """A request that was never looked at goes out again at once, and is no attempt."""
-        around = Surroundings(STALE, STALE, STALE, answer(200))
-
-        outcome = await around.retry(NO_RETRIES, budget=empty_budget())
-
-        assert isinstance(outcome, Response)
-        assert (around.made, around.slept) == (4, [])
-
-    async def test_f27_server_that_always_closes_is_not_asked_for_ever(self) -> None:
-        """After three repeats at once, a closed connection is a failure like another."""
-        around = Surroundings(STALE)
-
-        outcome = await around.retry(RetryPolicy(attempts=2))
-
-        assert outcome is STALE
-        assert (around.made, around.slept) == (5, [0.25])
-
-    async def test_log_has_attempt_wait_and_reason(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_log_has_attempt_wait_and_reason(self, caplog: pytest.LogCaptureFixture) -> None:
         """Each retry is one line at DEBUG, which says why, and when the next attempt is made."""
         caplog.set_level(logging.DEBUG, logger="usergroups")
 
-        await Surroundings(LOST, answer(429, retry_after="2"), answer(200)).retry()
+        Caller().call(STALE, LOST, answer(429, retry_after="2"), answer(200))
 
-        assert [record.getMessage() for record in caplog.records] == [
-            "attempt 1 failed (the connection was lost); the next one is in 0.250 s",
-            "attempt 2 failed (status 429); the next one is in 2.250 s",
+        assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+            (logging.DEBUG, "attempt 1 failed (the connection was lost); the next one is in 0.250 s"),
+            (logging.DEBUG, "attempt 2 failed (status 429); the next one is in 2.250 s"),
         ]
-        assert {record.levelno for record in caplog.records} == {logging.DEBUG}
 
     @unhurried
     @given(
         outcomes=st.lists(
-            st.sampled_from([429, 500, 503]).flatmap(
-                lambda status: st.integers(0, 90).map(lambda asked: answer(status, retry_after=str(asked)))
-            )
-            | st.just(LOST)
-            | st.just(STALE)
-            | st.just(answer(200))
-            | st.just(answer(404)),
+            st.builds(answer, st.sampled_from([429, 500, 503]), retry_after=st.integers(0, 90).map(str))
+            | st.sampled_from([answer(429), LOST, STALE, answer(200), answer(404)]),
             min_size=1,
             max_size=12,
         ),
         attempts=st.integers(1, 6),
-        timeout=st.floats(0, 200),
+        time=st.floats(0, 200),
     )
-    async def test_every_call_ends(self, outcomes: list[Response | Failure], attempts: int, timeout: float) -> None:
+    def test_every_call_ends(self, outcomes: list[Response | Failure], attempts: int, time: float) -> None:
         """Whatever happens, a call makes no more attempts than allowed, and its waits end before its time does."""
-        around = Surroundings(*outcomes)
-        deadline = around.now + timeout
+        waits = Caller().call(*outcomes, policy=RetryPolicy(attempts=attempts), time=time)
 
-        await around.retry(RetryPolicy(attempts=attempts), deadline=deadline)
-
-        assert around.made <= attempts + 3
-        assert len(around.slept) < attempts
-        assert around.now < deadline or not around.slept
+        slept = [wait for wait in waits if not isinstance(wait, str)]
+        assert len(slept) < attempts
+        assert len(waits) - len(slept) <= 3
+        assert sum(slept) < time or not slept

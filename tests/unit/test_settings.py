@@ -4,7 +4,7 @@ import copy
 import math
 import pickle
 from enum import Enum, IntEnum
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import hypothesis
@@ -18,6 +18,7 @@ from usergroups._secrets import Secret
 
 VARIABLE = "USERGROUPS_TEST_SETTING"
 LIMIT = 16 * 1024
+NOT_PRINTABLE = "must be printable ASCII without spaces or line ends around it"
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
@@ -95,17 +96,10 @@ class TestSecret:
         with pytest.raises(TypeError, match="not pickled"):
             pickle.dumps(secret)
 
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [
-            pytest.param("hunter2", "hunter2", id="text"),
-            pytest.param(Name.ID, "abc", id="a member of a text enumeration"),
-            pytest.param(Secret("hunter2"), "hunter2", id="what is hidden already"),
-        ],
-    )
-    def test_hide_takes_text(self, value: str, text: str) -> None:
+    @pytest.mark.parametrize("value", ["abc", Name.ID, Secret("abc")], ids=["text", "a member", "a secret"])
+    def test_hide_takes_text(self, value: str) -> None:
         """Text is hidden; a member of a text enumeration is its value, not its name."""
-        assert settings.hide(value).reveal() == text
+        assert settings.hide(value).reveal() == "abc"
 
     def test_hide_keeps_nothing(self) -> None:
         """What is not given stays so."""
@@ -127,16 +121,18 @@ class TestSetting:
     @pytest.mark.parametrize(
         ("argument", "variable", "default", "found"),
         [
-            pytest.param("a", None, None, "a", id="the argument alone"),
             pytest.param("a", "v", "d", "a", id="the argument before all else"),
             pytest.param(None, "v", None, "v", id="the variable alone"),
             pytest.param(None, "v", "d", "v", id="the variable before the default"),
             pytest.param(None, None, "d", "d", id="the default alone"),
-            pytest.param(None, "", "d", "d", id="the default instead of an empty variable"),
             pytest.param(None, " \t", "d", "d", id="the default instead of a blank variable"),
+            pytest.param(None, None, None, "{} is missing", id="nothing"),
+            pytest.param("", "v", "d", "{} is blank", id="an empty argument"),
+            pytest.param(None, " ", None, "{} is blank", id="a blank variable"),
+            pytest.param(None, "v\n", "d", f"{{}} {NOT_PRINTABLE}", id="a bad variable in spite of a default"),
         ],
     )
-    def test_first_of_three(
+    def test_f80_first_of_three(
         self,
         monkeypatch: pytest.MonkeyPatch,
         argument: str | None,
@@ -144,41 +140,16 @@ class TestSetting:
         default: str | None,
         found: str,
     ) -> None:
-        """The argument wins over the environment, and that over the default."""
+        """The argument wins over the environment, and that over the default; a bad one is named in both ways."""
         if variable is not None:
             monkeypatch.setenv(VARIABLE, variable)
 
-        value = settings.setting("id", argument, VARIABLE, settings.header_value, default=default)
+        try:
+            value = settings.setting("id", argument, VARIABLE, settings.header_value, default=default).reveal()
+        except ConfigurationError as error:
+            value = str(error)
 
-        assert value.reveal() == found
-
-    @pytest.mark.parametrize(
-        ("argument", "variable", "default", "problem"),
-        [
-            pytest.param(None, None, None, "is missing", id="neither"),
-            pytest.param("", "v", "d", "is blank", id="an empty argument"),
-            pytest.param(" ", "v", None, "is blank", id="a blank argument"),
-            pytest.param(None, "", None, "is blank", id="an empty variable"),
-            pytest.param(None, " ", None, "is blank", id="a blank variable"),
-            pytest.param(None, "v\n", "d", "line ends", id="a bad variable in spite of a default"),
-        ],
-    )
-    def test_f80_names_the_argument_and_the_variable(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        argument: str | None,
-        variable: str | None,
-        default: str | None,
-        problem: str,
-    ) -> None:
-        """What is missing or blank is named by its argument and its variable."""
-        if variable is not None:
-            monkeypatch.setenv(VARIABLE, variable)
-
-        with pytest.raises(ConfigurationError, match=problem) as caught:
-            settings.setting("id", argument, VARIABLE, settings.header_value, default=default)
-
-        assert str(caught.value).startswith(f"id (the argument, or {VARIABLE} in the environment) ")
+        assert value == found.format(f"id (the argument, or {VARIABLE} in the environment)")
 
     def test_variable_is_a_secret_on_the_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What comes from the environment is hidden from the first moment."""
@@ -204,19 +175,15 @@ class TestHeaderValue:
         "value",
         [
             pytest.param("canary\n", id="a line end after it"),
-            pytest.param("canary\r\nX-Admin: 1", id="another header after it"),
             pytest.param("ca\0nary", id="NUL"),
             pytest.param(" canary", id="a space before it"),
             pytest.param("canary ", id="a space after it"),
-            pytest.param("canary\t", id="a tab after it"),
             pytest.param("canäry", id="not ASCII"),
             pytest.param("canary\x7f", id="DEL"),
             pytest.param("canary\ud800", id="a lone surrogate"),
-            pytest.param("\uff43anary", id="a full-width letter"),
             pytest.param("", id="empty"),
             pytest.param(" \t\n", id="blank"),
             pytest.param(b"canary", id="bytes"),
-            pytest.param(5, id="a number"),
             pytest.param(None, id="nothing"),
         ],
     )
@@ -245,22 +212,7 @@ class TestPathSegment:
 
     @pytest.mark.parametrize(
         "value",
-        [
-            "%2e%2e",
-            "../x",
-            "a/b",
-            "a\\b",
-            "a?x=1",
-            "a#f",
-            "a%2Fb",
-            "a;b",
-            "a\r\nb",
-            "a\0b",
-            "é",
-            "...",
-            "x" * 10_240,
-            Name.ID,
-        ],
+        ["%2e%2e", "../x", "a/b", "a\\b", "a?x=1", "a;b", "a\r\nb", "a\0b", "é", "...", "x" * 10_240, Name.ID],
         ids=lambda value: repr(value)[:20],
     )
     def test_f75_good_ones(self, value: str) -> None:
@@ -276,15 +228,12 @@ class TestPathSegment:
             pytest.param("", id="empty"),
             pytest.param(" ", id="blank"),
             pytest.param(" a", id="a space before it"),
-            pytest.param("a\r\n", id="a line end after it"),
             pytest.param("a\xa0", id="a no-break space after it"),
             pytest.param(".", id="dot"),
             pytest.param("..", id="two dots"),
             pytest.param("x" * 65_536, id="64 KiB"),
             pytest.param("a\ud800", id="a lone surrogate"),
             pytest.param(None, id="nothing"),
-            pytest.param(True, id="true"),
-            pytest.param(1.0, id="a number"),
             pytest.param(b"a", id="bytes"),
         ],
     )
@@ -294,23 +243,6 @@ class TestPathSegment:
             settings.path_segment("user_id", value)
 
         assert caught.value.__context__ is None
-
-    @unhurried
-    @given(anything)
-    @example("a/../b")
-    @example("\x85")
-    def test_f75_anything(self, value: object) -> None:
-        """Any id is one segment that decodes to it again, and no segment that a path resolves."""
-        try:
-            found = settings.path_segment("user_id", value)
-        except ConfigurationError:
-            return
-
-        segment = quote(found, safe="")
-        url = httpx.URL(f"https://api.example/users/{segment}/usergroups")
-        arrived = url.raw_path.decode("ascii").split("/")
-        assert arrived[:2] + arrived[3:] == ["", "users", "usergroups"]
-        assert unquote(arrived[2]) == value
 
 
 class TestParameter:
@@ -341,7 +273,6 @@ class TestParameter:
             pytest.param("x" * (LIMIT + 1), id="too long"),
             pytest.param("/" * (LIMIT // 3 + 1), id="too long once it is encoded"),
             pytest.param("é" * (LIMIT // 6 + 1), id="not ASCII, and too long"),
-            pytest.param("x" * 1_000_000, id="a megabyte"),
             pytest.param("a\udcff", id="a lone surrogate"),
         ],
     )
@@ -425,12 +356,8 @@ class TestNumbers:
     def test_call_timeout(self, value: object, usual: float | None, timeout: float | None) -> None:
         """A call has the client's timeout unless it is given its own."""
         assert settings.call_timeout(value, usual) == timeout  # type: ignore[arg-type]
-
-    @pytest.mark.parametrize("value", [0, math.nan, "5", True], ids=repr)
-    def test_f82_bad_call_timeout(self, value: object) -> None:
-        """A call's own timeout is checked as the client's is."""
         with pytest.raises(ConfigurationError, match=r"^timeout must be"):
-            settings.call_timeout(value, 60.0)  # type: ignore[arg-type]
+            settings.call_timeout(0, usual)
 
     @pytest.mark.parametrize(
         ("value", "least", "most"),
@@ -479,11 +406,8 @@ class TestNumbers:
 
 
 GOOD_BASE_URLS = [
-    ("https://api.m3ter.com", "https://api.m3ter.com/x"),
-    ("https://api.m3ter.com/", "https://api.m3ter.com/x"),
     ("https://api.m3ter.com///", "https://api.m3ter.com/x"),
     ("https://gateway.example/m3ter/v1/", "https://gateway.example/m3ter/v1/x"),
-    ("https://gateway.example/X", "https://gateway.example/X/x"),
     ("https://gateway.example/a%20b", "https://gateway.example/a%20b/x"),
     ("https://gateway.example/..a/b..", "https://gateway.example/..a/b../x"),
     ("HTTPS://API.example", "https://api.example/x"),
@@ -491,18 +415,14 @@ GOOD_BASE_URLS = [
     ("https://api.example:", "https://api.example/x"),
     ("https://api.example.:443/", "https://api.example./x"),
     ("https://my_service-1:1", "https://my_service-1:1/x"),
-    ("https://xn--tda.example", "https://xn--tda.example/x"),
     ("https://192.0.2.1", "https://192.0.2.1/x"),
     ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443/x"),
-    ("http://localhost", "http://localhost/x"),
     ("http://LocalHost:8080", "http://localhost:8080/x"),
-    ("http://127.0.0.1:8080", "http://127.0.0.1:8080/x"),
     ("http://127.8.9.10", "http://127.8.9.10/x"),
     ("http://[::1]:8080", "http://[::1]:8080/x"),
 ]
 
 NO_URL = "must be a URL, without spaces"
-NOT_PRINTABLE = "must be printable ASCII without spaces or line ends around it"
 NO_HOST = "must begin with https:// and name a host"
 BAD_HOST = "is not a valid URL: host or port cannot be read"
 A_USER = "must not hold a user name or password"
@@ -512,54 +432,40 @@ NOT_HTTPS = "must be https:// (http:// is accepted for loopback hosts only)"
 
 BAD_BASE_URLS = [
     pytest.param("api.m3ter.com", NO_HOST, id="no scheme"),
-    pytest.param("//api.m3ter.com", NO_HOST, id="no scheme but slashes"),
     pytest.param("ftp://api.m3ter.com", NO_HOST, id="another scheme"),
-    pytest.param("https:", NO_HOST, id="a scheme alone"),
     pytest.param("https:///path", NO_HOST, id="no host"),
     pytest.param("https://:443", BAD_HOST, id="a port alone"),
-    pytest.param("https://canary@api.m3ter.com", A_USER, id="a user"),
     pytest.param("https://user:canary@api.m3ter.com", A_USER, id="a password"),
     pytest.param("https://api.m3ter.com?canary", A_QUERY, id="a query"),
-    pytest.param("https://api.m3ter.com/a?", A_QUERY, id="an empty query"),
     pytest.param("https://api.m3ter.com/#", A_QUERY, id="a fragment"),
     pytest.param("https://api.m3ter.com/a/../b", DOTS, id="two dots in the path"),
     pytest.param("https://api.m3ter.com/.", DOTS, id="a dot in the path"),
     pytest.param("https://api.m3ter.com/%2E%2e/b", DOTS, id="two encoded dots in the path"),
     pytest.param("https://api.m3ter.com /a", NO_URL, id="a space"),
     pytest.param("https://api.m3ter.com\\a", NO_URL, id="a backslash"),
-    pytest.param("https://{env}.m3ter.com", NO_URL, id="a placeholder"),
     pytest.param("https://api.m3ter.com\n", NOT_PRINTABLE, id="a line end"),
-    pytest.param(" https://api.m3ter.com", NOT_PRINTABLE, id="a space before it"),
     pytest.param("https://äpi.m3ter.com", NOT_PRINTABLE, id="not ASCII"),
     pytest.param("", "is blank", id="empty"),
-    pytest.param(5, "must be text, not int", id="a number"),
     pytest.param("https://api.m3ter.com:port", BAD_HOST, id="a port in letters"),
     pytest.param("https://api.m3ter.com:65536", BAD_HOST, id="a port that is too high"),
     pytest.param("https://api.m3ter.com:0", BAD_HOST, id="port 0"),
-    pytest.param("https://api.m3ter.com:80:80", BAD_HOST, id="two ports"),
     pytest.param("https://[::1", BAD_HOST, id="half a bracket"),
     pytest.param("https://[::1]x", BAD_HOST, id="text after a bracket"),
     pytest.param("http://evil.example[::1]", BAD_HOST, id="a name before a bracket"),
     pytest.param("http://[127.0.0.1]", BAD_HOST, id="an IPv4 address in brackets"),
-    pytest.param("https://[v1.a]", BAD_HOST, id="an address of the future"),
-    pytest.param("https://[fe80::1%25eth0]", BAD_HOST, id="an address with a zone"),
     pytest.param("https://1.2.3.999", BAD_HOST, id="no IPv4 address"),
     pytest.param("https://[:::1]", BAD_HOST, id="no IPv6 address"),
     pytest.param("https://a..b", BAD_HOST, id="a name with an empty part"),
     pytest.param("https://.", BAD_HOST, id="a name that is a dot"),
     pytest.param("https://" + "a" * 64, BAD_HOST, id="a name with a part that is too long"),
     pytest.param("https://a,b", BAD_HOST, id="two names"),
-    pytest.param("https://a%2fb", BAD_HOST, id="a name that is encoded"),
     pytest.param(
         "https://api.m3ter.com/" + "a" * (2049 - 22), "must not be longer than 2,048 characters", id="a very long one"
     ),
     pytest.param("http://api.m3ter.com", NOT_HTTPS, id="without encryption"),
     pytest.param("http://localhost.evil.example", NOT_HTTPS, id="a name that begins like loopback"),
     pytest.param("http://127.0.0.1.evil.example", NOT_HTTPS, id="a name that begins like 127.0.0.1"),
-    pytest.param("http://2130706433", NOT_HTTPS, id="a number that some read as 127.0.0.1"),
     pytest.param("http://192.168.0.1", NOT_HTTPS, id="a private address"),
-    pytest.param("http://0.0.0.0", NOT_HTTPS, id="any address"),
-    pytest.param("http://[2001:db8::1]", NOT_HTTPS, id="an IPv6 address"),
 ]
 
 

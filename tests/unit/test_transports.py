@@ -1,11 +1,11 @@
 """The transport that a client makes for itself: proxies and certificates as the environment says."""
 
 import asyncio
-import os
 import ssl
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from rig.canary import sweep_exception
 from rig.script import answer
 from rig.server import FaultServer
-from usergroups import ConfigurationError, M3terClient, SmartPMClient, transports
+from usergroups import ConfigurationError, SmartPMClient, transports
 from usergroups._http.environment import connector, environment_proxies, tls_context
 from usergroups._http.network import Backend
 from usergroups.transports import _Connection, _Context, aiohttp_transport
@@ -69,12 +69,20 @@ class TestAiohttp:
         assert last.startswith("ModuleNotFoundError: this transport needs aiohttp: install usergroups with its extra")
         assert "During handling" not in run.stderr
 
-    @pytest.mark.parametrize("no_proxy", ["", "internal.example", "api.m3ter.com,live.smartpmtech.com"])
-    @pytest.mark.parametrize("address", ["socks5://user:canary@p", "http://user:canary@[::1", "no url"])
-    def test_f79_proxy_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, address: str, no_proxy: str) -> None:
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {"HTTPS_PROXY": "socks5://user:canary@p", "NO_PROXY": "api.m3ter.com,live.smartpmtech.com"},
+            {"HTTP_PROXY": "socks5://user:canary@p"},
+        ],
+        ids=["for https", "for http"],
+    )
+    def test_f79_f100_proxy_that_cannot_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+    ) -> None:
         """A proxy that aiohttp cannot use is refused when the transport is made, whatever hosts need none."""
-        monkeypatch.setenv("HTTPS_PROXY", address)
-        monkeypatch.setenv("NO_PROXY", no_proxy)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
 
         with pytest.raises(ConfigurationError, match="the proxy of the environment cannot be used") as caught:
             aiohttp_transport()
@@ -88,16 +96,6 @@ class TestAiohttp:
 
         assert isinstance(aiohttp_transport(), httpx.AsyncBaseTransport)
 
-    @pytest.mark.parametrize("address", ["socks5://user:canary@p", "http://user:canary@p:port", "http://u:canary%E9@p"])
-    def test_f100_proxy_for_http_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-        """A proxy for http, which only a client of this machine needs, is refused when the transport is made, too."""
-        monkeypatch.setenv("HTTP_PROXY", address)
-
-        with pytest.raises(ConfigurationError, match="the proxy of the environment cannot be used") as caught:
-            aiohttp_transport()
-
-        assert sweep_exception(caught.value) == []
-
     @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem", ssl.SSLContext])
     def test_f79_verify_that_is_no_context(self, verify: Any) -> None:
         """Certificates are given as a TLS context, and as nothing else."""
@@ -106,7 +104,7 @@ class TestAiohttp:
 
     def test_f103_context_passes_for_whatever_class_has_the_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A context stays one, and can be asked all that it could be asked, where another class takes the name."""
-        context = _Context.of(tls_context())
+        context = _Context(tls_context())
         assert isinstance(context, ssl.SSLContext)
 
         monkeypatch.setattr(ssl, "SSLContext", type("Another", (ssl.SSLContext,), {}))
@@ -183,28 +181,13 @@ class TestProxy:
         ("environment", "base_url", "proxy"),
         [
             pytest.param({}, URL, None, id="no proxy"),
-            pytest.param({"HTTPS_PROXY": "http://p:3128"}, URL, "http://p:3128", id="for https"),
-            pytest.param({"https_proxy": "http://p:3128"}, URL, "http://p:3128", id="in small letters"),
-            pytest.param(
-                {"HTTPS_PROXY": "http://big", "https_proxy": "http://small"},
-                URL,
-                "http://small",
-                id="small letters win",
-            ),
-            pytest.param(
-                {"HTTPS_PROXY": "http://big", "https_proxy": ""}, URL, None, id="small letters win, even empty"
-            ),
-            pytest.param({"HTTPS_PROXY": ""}, URL, None, id="empty"),
-            pytest.param({"HTTP_PROXY": "http://p"}, URL, None, id="for http only"),
             pytest.param(
                 {"HTTP_PROXY": "http://p"}, "http://127.0.0.1:8080", "http://p", id="for http, and it is http"
             ),
             pytest.param(
                 {"HTTP_PROXY": "http://p", "REQUEST_METHOD": "GET"}, "http://127.0.0.1", None, id="from a CGI client"
             ),
-            pytest.param({"ALL_PROXY": "http://p"}, URL, None, id="for all, which urllib does not know"),
             pytest.param({"HTTPS_PROXY": "http://p"}, "HTTPS://api.m3ter.com", "http://p", id="a scheme in capitals"),
-            pytest.param({"HTTPS_PROXY": "p:3128"}, URL, "http://p:3128", id="without a scheme"),
             pytest.param({"HTTPS_PROXY": "//p:3128"}, URL, "http://p:3128", id="without a scheme, with slashes"),
             pytest.param({"HTTPS_PROXY": "https://p"}, URL, "https://p", id="over https"),
             pytest.param({"HTTPS_PROXY": "http://[::1]:3128"}, URL, "http://[::1]:3128", id="an IPv6 address"),
@@ -224,27 +207,21 @@ class TestProxy:
         ("no_proxy", "base_url", "bypassed"),
         [
             pytest.param("api.m3ter.com", URL, True, id="the host"),
-            pytest.param("API.M3TER.COM", URL, True, id="in capitals"),
             pytest.param("m3ter.com", URL, True, id="its domain"),
-            pytest.param(".m3ter.com", URL, True, id="its domain with a dot"),
-            pytest.param("other.example, m3ter.com", URL, True, id="one of several"),
-            pytest.param("*", URL, True, id="everything"),
             pytest.param("api.m3ter.com:8443", f"{URL}:8443/x", True, id="the host and its port"),
             pytest.param("api.m3ter.com:8443", f"{URL}:443", False, id="the host and another port"),
             pytest.param("api.m3ter.com", f"{URL}:8443", True, id="the host at any port"),
             pytest.param("ter.com", URL, False, id="the end of its name"),
             pytest.param("api.m3ter.com.evil.example", URL, False, id="a longer name"),
             pytest.param("127.0.0.1", "https://127.0.0.1:8443", True, id="an address"),
-            pytest.param("", URL, False, id="nothing"),
         ],
     )
-    @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
     def test_f79_exceptions(
-        self, monkeypatch: pytest.MonkeyPatch, name: str, no_proxy: str, base_url: str, bypassed: bool
+        self, monkeypatch: pytest.MonkeyPatch, no_proxy: str, base_url: str, bypassed: bool
     ) -> None:
         """Hosts that need no proxy are asked without one."""
         monkeypatch.setenv("HTTPS_PROXY", "http://p:3128")
-        monkeypatch.setenv(name, no_proxy)
+        monkeypatch.setenv("NO_PROXY", no_proxy)
 
         assert proxy_of(base_url) == (None if bypassed else "http://p:3128")
 
@@ -276,13 +253,8 @@ class TestProxy:
             "http://",
             "http://:3128",
             "http://user:canary@",
-            "http://user:canary@[::1",
-            "http://user:canary@p:port",
-            "http://user:canary@p:0",
-            "http://user:canary@p:65536",
             "http://user:canary@1.2.3.999",
             "http://user:canary@no host",
-            "ftp://user:canary@p",
             "socks4://user:canary@p",
             "://p",
             "no url",
@@ -381,59 +353,13 @@ class TestCertificates:
         assert context.get_ca_certs() == []  # they are read when one is needed
         assert context.verify_mode is ssl.CERT_REQUIRED
 
-    def test_empty_settings_are_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Empty variables are as if they were not there."""
+    def test_usual_context_is_shared(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Clients share what is costly to make; empty variables are as if they were not there."""
+        first = tls_context()
         monkeypatch.setenv("SSL_CERT_FILE", "")
         monkeypatch.setenv("SSL_CERT_DIR", "")
 
-        assert len(tls_context().get_ca_certs()) > 50
-
-    def test_one_context_for_all(self, monkeypatch: pytest.MonkeyPatch, cert_file: Path) -> None:
-        """Clients with the same certificates share what is costly to make, and others do not."""
-        first, second = tls_context(), tls_context()
-        monkeypatch.setenv("SSL_CERT_FILE", str(cert_file))
-
-        third = tls_context()
-
-        assert first is second
-        assert third is not first
-
-    @pytest.mark.parametrize(
-        ("content", "reason"),
-        [
-            pytest.param(None, "No such file or directory", id="no file"),
-            pytest.param("", "no certificate or crl found", id="an empty file"),
-            pytest.param("canary", "no certificate or crl found", id="a file of something else"),
-        ],
-    )
-    def test_f79_cert_file_that_cannot_be_used(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
-    ) -> None:
-        """A file without certificates is refused when the client is made."""
-        path = tmp_path / "ca.pem"
-        if content is not None:
-            path.write_text(content)
-        monkeypatch.setenv("SSL_CERT_FILE", str(path))
-
-        with pytest.raises(
-            ConfigurationError, match=f"^SSL_CERT_FILE or SSL_CERT_DIR cannot be used: .*{reason}"
-        ) as caught:
-            tls_context()
-
-        assert caught.value.__context__ is None
-
-    def test_f79_file_that_is_mended_is_read_again(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
-    ) -> None:
-        """A client can be made as soon as the certificates are there."""
-        path = tmp_path / "ca.pem"
-        monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        with pytest.raises(ConfigurationError):
-            tls_context()
-
-        authority.cert_pem.write_to_path(path)
-
-        assert organizations(tls_context()) == {"Canary Works"}
+        assert tls_context() is first
 
     def test_f79_file_that_is_replaced_is_read_again(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cert_file: Path
@@ -449,55 +375,31 @@ class TestCertificates:
         assert organizations(before) == {"Canary Works"}
         assert organizations(tls_context()) == {"Other Works"}
 
-    def test_f79_folder_that_has_changed_is_looked_at_again(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        """A client that is made after certificates were added to the folder does not share what others remember."""
-        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-        os.utime(tmp_path, (1, 1))  # long ago
-        before = tls_context()
 
-        (tmp_path / "0a1b2c3d.0").touch()
+class TestConnector:
+    """What makes a connection whenever a client needs one."""
 
-        assert tls_context() is not before
-
-
-class TestMaker:
-    """What makes a transport whenever a client needs one."""
-
-    @pytest.mark.parametrize("proxy", [None, "http://p:3128", "https://p"])
-    def test_transports_are_made_anew(self, monkeypatch: pytest.MonkeyPatch, proxy: str | None) -> None:
-        """Each transport is httpx's own, and a new one."""
-        if proxy:
-            monkeypatch.setenv("HTTPS_PROXY", proxy)
-
-        connect = connector(URL)[0]
-
-        first, second = connect(Backend()), connect(Backend())
-        assert isinstance(first, httpcore.AsyncConnectionInterface)
-        assert first is not second
-
-    def test_f79_environment_is_read_when_the_client_is_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What happens to the environment later does not reach a client that is there."""
-        connect = connector(URL)[0]
-
-        monkeypatch.setenv("HTTPS_PROXY", "no url")
-        monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
-
-        assert isinstance(connect(Backend()), httpcore.AsyncHTTPConnection)
-
-    @pytest.mark.parametrize(
-        ("name", "value"), [("HTTPS_PROXY", "ftp://canary@p"), ("SSL_CERT_FILE", "/no/such/canary")]
-    )
-    def test_f79_client_is_not_made(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    def test_f79_environment_counts_for_the_clients_own_transport(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A client says at once that its surroundings cannot be used, unless it is given a transport."""
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such/canary")
+        client = partial(SmartPMClient, api_key="k", company_id="c")
 
-        with pytest.raises(ConfigurationError):
-            M3terClient(org_id="o", api_key="k", api_secret="s")
-        with pytest.raises(ConfigurationError):
-            SmartPMClient(api_key="k", company_id="c")
-        assert SmartPMClient(api_key="k", company_id="c", transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+        with pytest.raises(
+            ConfigurationError, match=r"^SSL_CERT_FILE or SSL_CERT_DIR cannot be used: No such file or directory$"
+        ) as caught:
+            client()
+        assert caught.value.__context__ is None
+        assert client(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    @pytest.mark.parametrize("proxy", ["http://p:3128", "https://p"])
+    def test_connection_through_a_proxy(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        """A connection is made for the proxy that the environment had when the client was made."""
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        connect, name = connector(URL)
+        monkeypatch.setenv("HTTPS_PROXY", "no url")
+
+        assert isinstance(connect(Backend()), httpcore.AsyncConnectionInterface)
+        assert name == proxy.partition("://")[2]
 
 
 async def test_f83_aiohttp_that_will_not_be_listened_to_uses_no_connection_twice(

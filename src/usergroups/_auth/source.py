@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from logging import getLogger
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -80,7 +80,7 @@ class TokenSource:
         self,
         fetch: Fetch,
         *,
-        asked: Mapping[str, str],
+        asked: Mapping[str, Any],
         runtime: Runtime,
         timeout: float | None,
         retry: RetryPolicy,

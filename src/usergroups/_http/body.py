@@ -2,13 +2,15 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from inspect import isasyncgen
 from io import BytesIO
 
 import httpx
 
 _PIECE = 64 * 1024  # bytes that zlib takes or returns at once
+_PLAIN, _GZIPPED = ("", "identity"), ("gzip", "x-gzip")  # the content codings that are read (RFC 9110, 8.4.1)
 _LONGEST_CODING = 40  # characters of a content coding that an error names
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's code for gzip's header and trailer
 
@@ -25,62 +27,49 @@ async def read_body(
     """
     if not isinstance(response.stream, httpx.AsyncByteStream):
         raise TypeError
+    chunks = aiter(response.stream)
     body = BytesIO()  # joining parts would take twice the memory
     try:
-        flaw = await _read(response, response.stream, body, limit, abandoned)
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(response.stream.aclose)
+            if isasyncgen(chunks):
+                closing.push_async_callback(chunks.aclose)
+            flaw = await _read(response, chunks, body, limit, abandoned)
     except Exception:
         if 200 <= response.status_code <= 299:
             raise
         flaw = "it is damaged"
-    finally:
-        await response.stream.aclose()
     return body.getvalue(), flaw
 
 
 async def _read(
-    response: httpx.Response, stream: httpx.AsyncByteStream, body: BytesIO, limit: int, abandoned: asyncio.Event | None
+    response: httpx.Response, chunks: AsyncIterator[bytes], body: BytesIO, limit: int, abandoned: asyncio.Event | None
 ) -> str:
-    """Write *stream*, decompressed, into *body*, and return its flaw, or "" if it has none."""
+    """Write *chunks*, decompressed, into *body*, and return its flaw, or "" if it has none."""
     codings = [value for name, value in response.headers.raw if name.lower() == b"content-encoding"]
     coding = b", ".join(codings).decode("ascii", "replace").strip().lower()
-    if coding not in _DECODERS:
+    if coding not in _PLAIN + _GZIPPED:
         # Whole or not at all: it may repeat a secret, and a part of a secret is not recognized.
         name = repr(coding) if len(coding) <= _LONGEST_CODING else f"of {len(coding):,} characters"
         return f"its content coding {name} is not one that was asked for"
-    decoder = _DECODERS[coding]()
+    gzip = _Gzip() if coding in _GZIPPED else None
     too_long = f"its body is longer than {limit:,} bytes"
     read = 0
-    async with _closing(aiter(stream)) as chunks:
-        async for chunk in chunks:
-            read += len(chunk)
-            if abandoned is not None and abandoned.is_set():
-                return "nobody waited for its end"
-            if read > limit:  # empty members of gzip add up to no output, however many
-                return too_long
-            for start in range(0, len(chunk), _PIECE):  # zlib copies the unread rest for each member
-                for part in decoder.feed(chunk[start : start + _PIECE]):
-                    if body.tell() + len(part) > limit:
-                        return too_long
-                    body.write(part)
-    decoder.end()
+    async for chunk in chunks:
+        read += len(chunk)
+        if abandoned is not None and abandoned.is_set():
+            return "nobody waited for its end"
+        if read > limit:  # empty members of gzip add up to no output, however many
+            return too_long
+        for start in range(0, len(chunk), _PIECE):  # zlib copies the unread rest for each member
+            piece = chunk[start : start + _PIECE]
+            for part in [piece] if gzip is None else gzip.feed(piece):
+                if body.tell() + len(part) > limit:
+                    return too_long
+                body.write(part)
+    if read and gzip is not None and not gzip.is_complete:
+        raise EOFError
     return ""
-
-
-@asynccontextmanager
-async def _closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
-    try:
-        yield chunks
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-
-
-class _Identity:
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield chunk
-
-    def end(self) -> None:
-        return None
 
 
 class _Gzip:
@@ -88,11 +77,13 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
-        self._begun = False
+
+    @property
+    def is_complete(self) -> bool:
+        return self._member.eof
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         while chunk:
-            self._begun = True
             if self._member.eof:
                 chunk = chunk.lstrip(b"\0")  # members may be padded with zeros
                 if not chunk:
@@ -100,15 +91,3 @@ class _Gzip:
                 self._member = zlib.decompressobj(_GZIP)
             yield self._member.decompress(chunk, _PIECE)
             chunk = self._member.unconsumed_tail or self._member.unused_data
-
-    def end(self) -> None:
-        if self._begun and not self._member.eof:
-            raise EOFError
-
-
-_DECODERS: dict[str, type[_Identity] | type[_Gzip]] = {
-    "": _Identity,
-    "identity": _Identity,
-    "gzip": _Gzip,
-    "x-gzip": _Gzip,
-}

@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # public in CPython; typeshed has it for one platform only
     getproxies,
@@ -23,10 +23,7 @@ from usergroups.errors import ConfigurationError
 from .connections import Connect
 from .network import Backend
 
-_UNUSABLE = (
-    "the proxy of the environment cannot be used: its scheme is not supported, or needs a package that is not"
-    " installed (for socks: pip install 'httpx[socks]')"
-)
+UNUSABLE_PROXY = "the proxy of the environment cannot be used"
 
 
 def connector(base_url: str) -> tuple[Connect, str]:
@@ -46,14 +43,13 @@ def connector(base_url: str) -> tuple[Connect, str]:
         pool = httpcore.AsyncConnectionPool(ssl_context=context, proxy=proxy, network_backend=backend)
         return pool.create_connection(origin)
 
-    try:
+    with suppress(ImportError):
         connect(Backend())  # also runs httpcore's late imports before the first call
-        usable = True
-    except ImportError:
-        usable = False
-    if not usable:
-        raise ConfigurationError(_UNUSABLE)
-    return connect, "" if chosen is None else chosen.url.netloc.decode("ascii")
+        return connect, "" if chosen is None else chosen.url.netloc.decode("ascii")
+    raise ConfigurationError(
+        f"{UNUSABLE_PROXY}: its scheme is not supported, or needs a package that is not installed"
+        " (for socks: pip install 'httpx[socks]')"
+    )
 
 
 def _for_httpcore(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
@@ -77,6 +73,7 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
     excepted = {"no": proxies["no"].reveal()} if "no" in proxies else {}
     from_variables = bool(getproxies_environment())
 
+    @cache
     def choose(base_url: str) -> httpx.Proxy | None:
         parts = urlsplit(base_url)
         address = proxies.get(parts.scheme)
@@ -84,16 +81,13 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
             return None
         if proxy_bypass_environment(parts.netloc, excepted) if from_variables else proxy_bypass(parts.netloc):
             return None
-        proxy = None
         with suppress(ValueError, httpx.InvalidURL):
             scheme = "" if "://" in address.reveal() else "http://"
             unquote(address.reveal(), errors="strict")  # a password is sent in UTF-8
             proxy = httpx.Proxy(scheme + address.reveal().removeprefix("//"))
-        if proxy is None or not host_of(proxy.url.netloc.decode("ascii")):
-            raise ConfigurationError(
-                "the proxy of the environment cannot be used: it is no URL of a proxy that is known"
-            )
-        return proxy
+            if host_of(proxy.url.netloc.decode("ascii")):
+                return proxy
+        raise ConfigurationError(f"{UNUSABLE_PROXY}: it is no URL of a proxy that is known")
 
     return choose
 
@@ -102,27 +96,17 @@ def tls_context() -> ssl.SSLContext:
     """
     Return a TLS context with the certificates that the environment names, else with certifi's.
     """
-    file, folder = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
-    return _context(file, folder, _version(file), _version(folder))
-
-
-def _version(path: str) -> tuple[int, ...]:
-    """Return a value that changes when *path* is written to or replaced; () if it does not exist."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not (file or folder):
+        return _usual_context()
     try:
-        found = os.stat(path)  # noqa: PTH116  # `Path('')` would be the working directory
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-@lru_cache(maxsize=8)
-def _context(cert_file: str, cert_dir: str, *_versions: tuple[int, ...]) -> ssl.SSLContext:
-    """Return the TLS context of these certificates, which clients share: making one is slow."""
-    reason = ""
-    try:
-        if cert_file or cert_dir:
-            return ssl.create_default_context(cafile=cert_file or None, capath=cert_dir or None)
-        return httpx.create_ssl_context()
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "no certificates in it"
     raise ConfigurationError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {reason}")
+
+
+@cache
+def _usual_context() -> ssl.SSLContext:
+    """Return the TLS context of certifi, which clients share: making one is slow."""
+    return httpx.create_ssl_context()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from errno import errorcode
 from pathlib import Path
 from traceback import extract_tb
-from typing import TypeVar, cast
+from typing import cast
 
 import attrs
 import httpx
@@ -18,8 +18,6 @@ from usergroups.errors import status_line
 
 _PROXY_HINTS = {403: "it does not let this host through", 407: "check the proxy's user and password"}
 _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})  # OpenSSL's verify codes, X509_V_ERR_...
-
-_E = TypeVar("_E", bound=BaseException)
 
 
 class StaleError(httpx.ReadError):
@@ -111,21 +109,19 @@ def _where_raised(error: Exception) -> str:
 def _with_cause(failure: Failure, error: BaseException) -> Failure:
     """Return *failure* with the reason that the operating system or the TLS library gave, if any."""
     causes = list(_causes(error))
-    if certificate := _of_kind(ssl.SSLCertVerificationError, causes):
-        reason = f"certificate verify failed: {_first_value('verify_message', certificate)}"
-        unknown = any(getattr(one, "verify_code", 0) in _UNKNOWN_ISSUER for one in certificate)
+    if certificate := _said(ssl.SSLCertVerificationError, "verify_message", causes):
+        unknown = any(getattr(cause, "verify_code", 0) in _UNKNOWN_ISSUER for cause in causes)
         hint = "SSL_CERT_FILE names certificates to trust" if unknown else ""
-        return attrs.evolve(failure, reason=reason, retryable=False, hint=hint)
-    if not failure.timed_out and (tls := _of_kind(ssl.SSLError, causes)):  # a timeout's context: SSLWantReadError
-        return attrs.evolve(failure, reason=f"TLS failed: {_first_value('reason', tls)}")
-    if name := _of_kind(socket.gaierror, causes):
-        return attrs.evolve(
-            failure, reason=f"the host name was not found: {_first_value('strerror', name)}", hint="check base_url"
-        )
-    for cause in _of_kind(OSError, causes):
-        if not failure.timed_out and isinstance(cause.errno, int) and cause.errno in errorcode:
-            return attrs.evolve(failure, reason=f"{failure.reason}: {os.strerror(cause.errno)}")
-    return failure
+        return attrs.evolve(failure, reason=f"certificate verify failed: {certificate}", retryable=False, hint=hint)
+    if failure.timed_out:  # its context may be an SSLWantReadError, or the system's own word for it
+        return failure
+    if tls := _said(ssl.SSLError, "reason", causes):
+        return attrs.evolve(failure, reason=f"TLS failed: {tls}")
+    if name := _said(socket.gaierror, "strerror", causes):
+        return attrs.evolve(failure, reason=f"the host name was not found: {name}", hint="check base_url")
+    numbers = (cause.errno for cause in causes if isinstance(cause, OSError))
+    known = next((number for number in numbers if isinstance(number, int) and number in errorcode), None)
+    return attrs.evolve(failure, reason=f"{failure.reason}: {os.strerror(known)}") if known else failure
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -141,11 +137,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             cause = cause.__cause__ or cause.__context__
 
 
-def _of_kind(kind: type[_E], causes: Sequence[BaseException]) -> list[_E]:
-    return [cause for cause in causes if isinstance(cause, kind)]
-
-
-def _first_value(name: str, causes: Sequence[BaseException]) -> str:
-    """Return the first attribute *name* in *causes*. Errors that Python itself did not raise may lack it."""
-    values = (getattr(cause, name, None) for cause in causes)
-    return next((str(value) for value in values if value), "no reason given")
+def _said(kind: type[BaseException], name: str, causes: Sequence[BaseException]) -> str:
+    """Return the first attribute *name* of those of *causes* that are a *kind*, or nothing if none is."""
+    said = [getattr(cause, name, None) for cause in causes if isinstance(cause, kind)]
+    return str(next(filter(None, said), "no reason given")) if said else ""

@@ -20,17 +20,14 @@ class RateLimiter:
 
     Starts are spread evenly. No window of a second has more of them than the rate, even while missed
     ones are caught up on. All event loops of a client share it, so it holds nothing of any one loop.
-
-    *refused_for* is the seconds for which the provider refuses requests above its own limit, or 0.
     """
 
-    def __init__(self, per_second: float | None, runtime: Runtime, *, refused_for: float = 0.0) -> None:
+    def __init__(self, per_second: float | None, runtime: Runtime) -> None:
         self._clock = runtime.clock
-        self._refused_for = refused_for
-        self._answered = True  # a final response has arrived since the last hold
         self.is_limited = per_second is not None
-        self._interval = 0.0 if per_second is None else 1.0 / per_second
-        most = 0 if per_second is None else min(math.ceil(per_second), _MOST_STARTS)
+        rate = math.inf if per_second is None else per_second
+        self._interval = 1.0 / rate
+        most = math.ceil(min(rate, _MOST_STARTS))
         self._window = most * self._interval * _LEEWAY
         self._starts: deque[float] = deque(maxlen=most)  # the moments of the last window
         self._next = -math.inf
@@ -52,34 +49,70 @@ class RateLimiter:
             if len(self._starts) == self._starts.maxlen:
                 self._next = max(self._next, self._starts[0] + self._window)
 
-    def answered(self) -> None:
+    def hold(self, seconds: float) -> None:
         """
-        Record a final response: one that is not worth a retry.
+        Let no request start for so many *seconds*.
         """
-        self._answered = True
+        self._next = max(self._next, self._clock() + seconds)
 
-    def is_full(self) -> bool:
-        """
-        Return whether a 429 means that the server's second is full: not if a hold has already failed to help.
-        """
-        return self._refused_for > 0 and (self._answered or self.wait() > 0)
 
-    def hold(self) -> None:
+class Turnstile:
+    """
+    Where crowds wait before they begin, in one event loop; waiting here is cheap.
+
+    Of thousands of calls at once, at most 100 pass per turn of the loop, in the order in which they came,
+    and none while 100 are *queued* behind it. Whose queue that is calls `open` when it gets shorter.
+    """
+
+    def __init__(self, queued: Callable[[], int]) -> None:
+        self._queued = queued
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._passed = 0  # in this turn of the event loop
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def enter(self) -> None:
         """
-        Let no request start until that second is over.
+        Wait until a call may pass.
         """
-        if self._answered:
-            self._next = max(self._next, self._clock() + self._refused_for)
-            self._answered = False
+        if self._waiting or self._passed >= _CROWD or self._queued() >= _CROWD:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting[turn] = None
+            try:
+                await turn
+            finally:
+                del self._waiting[turn]
+        else:
+            self._count(1)
+
+    def open(self) -> None:
+        """
+        Let calls through, as many as there is room for in the queue.
+        """
+        if self._waiting and not self._passed:  # else the next turn of the loop does it
+            passing = list(islice(self._waiting, max(0, _CROWD - self._queued())))
+            for turn in passing:  # each removes itself: until then, no later call overtakes it
+                if not turn.done():
+                    turn.set_result(None)
+            self._count(len(passing))
+
+    def _count(self, passing: int) -> None:
+        if passing and not self._passed:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        self._passed += passing
+
+    def _begin_turn(self) -> None:
+        self._passed = 0
+        self.open()
 
 
 class Pacer:
     """
     The places for requests in flight, in one event loop: *limit* of them, first come, first served.
 
-    A call first passes a turnstile (`begin`), where waiting is cheap: of thousands of calls at once, at
-    most 100 pass per turn of the event loop, and none while the queue is long. It then waits in a queue
-    for a place (`enter`), and in its place for the rate limit: one call at a time if there is a rate.
+    A call first passes a turnstile (`begin`). It then waits in a queue for a place (`enter`), and in its
+    place for the rate limit: one call at a time if there is a rate.
 
     A caller may be cancelled while it waits anywhere, and delays no other. A call that is not ready when
     its turn comes goes back into the queue, in front of those that have not had a turn.
@@ -89,12 +122,10 @@ class Pacer:
         self._limit = limit
         self._rate = rate
         self._sleep = runtime.sleep
-        self._turnstile: OrderedDict[asyncio.Future[None], None] = OrderedDict()
-        self._begun = 0  # calls that have passed the turnstile in this turn of the event loop
+        self._turnstile = Turnstile(lambda: self._queued)
         self._front: OrderedDict[asyncio.Future[None], None] = OrderedDict()  # served before the queue
         self._queue: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._starting = 0  # calls that have a place, and have not started yet
-        self._most_starting = 1 if rate.is_limited else limit
         self.in_flight = 0
 
     @property
@@ -108,17 +139,7 @@ class Pacer:
         """
         Wait at the turnstile until a call may begin.
         """
-        if self._turnstile or self._begun >= _CROWD or self._queued >= _CROWD:
-            turn = asyncio.get_running_loop().create_future()
-            self._turnstile[turn] = None
-            try:
-                await turn
-            finally:
-                self._turnstile.pop(turn, None)
-        else:
-            self._begun += 1
-            if self._begun == 1:
-                asyncio.get_running_loop().call_soon(self._let_through)
+        await self._turnstile.enter()
 
     async def enter(
         self, *, first: bool = False, again: bool = False, is_ready: Callable[[], bool] = lambda: True
@@ -129,20 +150,25 @@ class Pacer:
         *first* goes before all others, *again* before those that have not had a turn. If *is_ready* then
         returns False, the place goes to another call, and False is returned.
         """
-        if self._queued or self._starting or self.in_flight >= self._limit:
-            await self._wait_in_queue(first=first, again=again)
-        else:
-            self._take_place()
+        turn = asyncio.get_running_loop().create_future()
+        queue = self._front if first or again else self._queue
+        queue[turn] = None
+        queue.move_to_end(turn, last=not first)
+        if not self._starting:  # else it would overtake those who have been called
+            self._admit()
         enters = False
         try:
+            await turn
             while (wait := self._rate.wait()) > 0:
                 await self._sleep(wait)
             enters = is_ready()
             if enters:
                 self._rate.take()
         finally:
-            self._starting -= 1
-            self.in_flight -= not enters
+            queue.pop(turn, None)
+            if turn.done() and not turn.cancelled():  # it had its place, perhaps in the moment of a cancel
+                self._starting -= 1
+                self.in_flight -= not enters
             self._admit()
         return enters
 
@@ -157,40 +183,12 @@ class Pacer:
     def _queued(self) -> int:
         return len(self._front) + len(self._queue)
 
-    async def _wait_in_queue(self, *, first: bool, again: bool) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        queue = self._front if first or again else self._queue
-        queue[turn] = None
-        queue.move_to_end(turn, last=not first)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            queue.pop(turn, None)
-            if not turn.cancelled():  # it got its place in the moment of the cancel
-                self.in_flight -= 1
-                self._starting -= 1
-            self._admit()
-            raise
-
-    def _take_place(self) -> None:
-        self.in_flight += 1
-        self._starting += 1
-
     def _admit(self) -> None:
         """Give free places to calls from the queue, and let others through the turnstile into it."""
-        while self._queued and self.in_flight < self._limit and self._starting < self._most_starting:
+        while self._queued and self.in_flight < self._limit and not (self._starting and self._rate.is_limited):
             turn, _ = (self._front or self._queue).popitem(last=False)
             if not turn.done():  # else its caller was cancelled
-                self._take_place()
+                self._starting += 1
+                self.in_flight += 1
                 turn.set_result(None)
-        if self._turnstile and not self._begun and self._queued <= _CROWD // 2:
-            self._let_through()
-
-    def _let_through(self) -> None:
-        passing = list(islice(self._turnstile, max(0, _CROWD - self._queued)))
-        for turn in passing:  # each removes itself: until then, no later call overtakes it
-            if not turn.done():
-                turn.set_result(None)
-        self._begun = len(passing)
-        if passing:
-            asyncio.get_running_loop().call_soon(self._let_through)
+        self._turnstile.open()

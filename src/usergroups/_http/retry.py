@@ -125,71 +125,60 @@ def worth_retrying(outcome: Response | Failure) -> bool:
     return outcome.retryable if isinstance(outcome, Failure) else outcome.status_code in _RETRIED
 
 
+@attrs.define(kw_only=True)
 class Attempts:
     """
     The attempts of one call, and what follows each of them. It does no input or output.
 
     Retries take from *budget*, if any. A request that went out on a stale connection is repeated at once,
-    up to *most_stale* times: *at_once* says so. *made* counts the attempts, but not those repeats.
+    as long as there is *stale_left*. *refused_for* is the seconds for which the provider refuses what is
+    above its limit, without a Retry-After; 0 where the limit is not to be found by being refused.
     """
 
-    def __init__(
-        self, policy: RetryPolicy, budget: RetryBudget | None, rate: RateLimiter, *, most_stale: int = MOST_STALE
-    ) -> None:
-        self.at_once = False
-        self._policy = policy
-        self._budget = budget
-        self._rate = rate
-        self._stale_left = most_stale
-        self.made = 0
-        self._reason = ""
-        self._is_free = False  # of cost to the budget
-        self._refused = False
+    policy: RetryPolicy
+    budget: RetryBudget | None
+    rate: RateLimiter
+    refused_for: float
+    stale_left: int = MOST_STALE
+    made: int = attrs.field(default=0, init=False)
+    _refused: bool = attrs.field(default=False, init=False)  # the last attempt was above the limit
 
-    def wait_after(self, outcome: Response | Failure, *, roll: float) -> float | None:
+    def repeats(self, outcome: Response | Failure) -> bool:
+        """
+        Return whether the request goes out again at once, for the server never saw it: that is no attempt.
+        """
+        if isinstance(outcome, Response) or not outcome.stale or self.stale_left == 0:
+            return False
+        self.stale_left -= 1
+        return True
+
+    def wait_after(self, outcome: Response | Failure, *, left: float, roll: float) -> float | None:
         """
         Return the seconds to wait after *outcome* before the next attempt, or None if it is final.
 
-        *roll* is a random number in [0, 1). Where the limiter knows how long a 429 without Retry-After lasts,
-        the second in a row holds all requests back; retries after such a 429 take nothing from the budget.
+        The wait ends within *left* seconds. *roll* is a random number in [0, 1). The second refusal above
+        the limit in a row holds all requests back; retries after such a one take nothing from the budget.
         """
-        self.at_once = isinstance(outcome, Failure) and outcome.stale and self._stale_left > 0
-        if self.at_once:
-            self._stale_left -= 1
-            return 0.0
         self.made += 1
         if not worth_retrying(outcome):
-            self._end(outcome)
+            if self.budget is not None and isinstance(outcome, Response) and outcome.is_success:
+                self.budget.give()
             return None
-        asked = retry_after(outcome.headers) if isinstance(outcome, Response) else None
-        self._reason = outcome.reason if isinstance(outcome, Failure) else f"status {outcome.status_code}"
-        wait = self._policy.delay(self.made, asked=asked, roll=roll)
-        untold = isinstance(outcome, Response) and outcome.status_code == 429 and asked is None
-        refused_before, self._refused = self._refused, untold and self._rate.is_full()
-        if refused_before and self._refused:
-            self._rate.hold()
-        self._is_free = self._refused
-        return max(wait, self._rate.wait()) if self._refused and wait is not None else wait
-
-    def may_wait(self, wait: float, *, left: float) -> bool:
-        """
-        Return whether there is the time, *left* seconds of it, and the budget for another attempt after *wait*.
-        """
-        if self.at_once:
-            return True
-        if wait >= left or not (self._is_free or self._budget is None or self._budget.take()):
-            return False
-        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self.made, self._reason, wait)
-        return True
-
-    def _end(self, outcome: Response | Failure) -> None:
-        """
-        Record a response that ends the call.
-        """
-        if isinstance(outcome, Response):
-            self._rate.answered()
-            if self._budget is not None and outcome.is_success:
-                self._budget.give()
+        if isinstance(outcome, Failure):
+            asked, reason, refused = None, outcome.reason, False
+        else:
+            asked, reason = retry_after(outcome.headers), f"status {outcome.status_code}"
+            refused = self.refused_for > 0 and outcome.status_code == 429 and asked is None
+        if refused and self._refused:
+            self.rate.hold(self.refused_for)
+        self._refused = refused
+        wait = self.policy.delay(self.made, asked=asked, roll=roll)
+        if wait is not None and refused:
+            wait = max(wait, self.rate.wait())
+        if wait is None or wait >= left or not (refused or self.budget is None or self.budget.take()):
+            return None
+        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self.made, reason, wait)
+        return wait
 
 
 NO_RETRIES = RetryPolicy(attempts=1)

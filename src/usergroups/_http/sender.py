@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -108,9 +108,8 @@ class Sender:
         self.redactor = redactor
         self.runtime: Runtime = RUNTIME.get()
         self._most = _arguments.count("max_in_flight", max_in_flight)
-        self._rate = RateLimiter(
-            _arguments.optional_seconds("max_rate", max_rate), self.runtime, refused_for=refused_for
-        )
+        self._rate = RateLimiter(_arguments.optional_seconds("max_rate", max_rate), self.runtime)
+        self._refused_for = refused_for
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
         self._peer = urlsplit(base_url).netloc
@@ -146,18 +145,21 @@ class Sender:
         Return the outcome of *call*: retries within limits, and each attempt an exchange on a connection.
         """
         attempts = Attempts(
-            call.policy or self.retry,
-            None if call.urgent else self._budget,
-            self._rate,
-            most_stale=0 if call.policy is NO_RETRIES else MOST_STALE,
+            policy=call.policy or self.retry,
+            budget=None if call.urgent else self._budget,
+            rate=self._rate,
+            refused_for=self._refused_for,
+            stale_left=0 if call.policy is NO_RETRIES else MOST_STALE,
         )
         while True:
             outcome = await self._attempt(call, authorization)
-            wait = attempts.wait_after(outcome, roll=self.runtime.random())
-            if wait is None or not attempts.may_wait(wait, left=call.deadline() - self.runtime.clock()):
+            if attempts.repeats(outcome):
+                continue
+            left = call.deadline() - self.runtime.clock()
+            wait = attempts.wait_after(outcome, left=left, roll=self.runtime.random())
+            if wait is None:
                 return attrs.evolve(outcome, attempts=attempts.made) if attempts.made > 1 else outcome
-            if not attempts.at_once:
-                await self.runtime.sleep(wait)
+            await self.runtime.sleep(wait)
 
     async def _attempt(self, call: Call, authorization: Authorization) -> Outcome:
         """
@@ -182,7 +184,7 @@ class Sender:
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
         return await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
 
-    def asked(self, request: Request) -> dict[str, str]:
+    def asked(self, request: Request) -> dict[str, Any]:
         """
         Return *method* and *path*, as an error names them.
         """

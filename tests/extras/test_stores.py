@@ -66,24 +66,22 @@ def other(other_process: FakeAsyncRedis) -> RedisTokenStore:
 
 
 @pytest.fixture
-def page(httpx_mock: HTTPXMock) -> None:
-    """Let the API give one group to whoever asks."""
+def api(httpx_mock: HTTPXMock) -> None:
+    """Let the API give a token, and one group, to whoever asks."""
+    token = {"access_token": canary.ACCESS_TOKEN, "expires_in": 18_000}
+    httpx_mock.add_response(method="POST", json=token, is_reusable=True, is_optional=True)
     httpx_mock.add_response(method="GET", json={"data": [{"id": "1"}]}, is_reusable=True)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the SDK has warned of."""
-    return [
-        record.getMessage()
-        for record in caplog.records
-        if record.name == "usergroups" and record.levelno == logging.WARNING
-    ]
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 class TestClients:
     """What callers notice."""
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_two_processes_make_one_token_request(
         self, make_m3ter: MakeM3ter, httpx_mock: HTTPXMock, store: RedisTokenStore, other: RedisTokenStore
     ) -> None:
@@ -101,7 +99,7 @@ class TestClients:
         assert kept.access_token == canary.ACCESS_TOKEN
         assert 17_900 < kept.expires_in <= 18_000
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_redis_that_is_down_fails_no_call(
         self,
         make_m3ter: MakeM3ter,
@@ -122,7 +120,7 @@ class TestClients:
             for deed in ("load", "lock", "save")
         ]
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_redis_that_is_silent_fails_no_call(
         self, make_m3ter: MakeM3ter, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -164,7 +162,7 @@ async def crowd(process: FakeAsyncRedis) -> AsyncIterator[list[M3terClient]]:
 class TestCrowds:
     """A hundred clients that start at once."""
 
-    @pytest.mark.usefixtures("page")
+    @pytest.mark.usefixtures("api")
     @pytest.mark.parametrize("holder", ["none", "dead"])
     async def test_f89_good_token_is_there(
         self, httpx_mock: HTTPXMock, process: FakeAsyncRedis, store: RedisTokenStore, holder: str
@@ -186,7 +184,7 @@ class TestCrowds:
         assert httpx_mock.get_requests(method="POST") == []
         assert await process.get(LOCK) == (b"of one who has died" if holder == "dead" else None)
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_f89_nothing_is_there(self, httpx_mock: HTTPXMock, process: FakeAsyncRedis) -> None:
         """Where nothing is in Redis one fetches, and the others do not meet at the lock again and again."""
         clock = FakeClock(rules_loop=True)
@@ -202,7 +200,7 @@ class TestCrowds:
         assert len(httpx_mock.get_requests(method="POST")) == 1
         assert took < 1  # they would take 4 s if they tried again at the same moments
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_f89_dead_holder_keeps_nobody_for_ever(
         self, make_m3ter: MakeM3ter, process: FakeAsyncRedis, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -258,7 +256,7 @@ class TestKeeping:
 
         assert await store.load() is None
 
-    @pytest.mark.usefixtures("token", "page")
+    @pytest.mark.usefixtures("api")
     async def test_rubbish_is_replaced(
         self,
         make_m3ter: MakeM3ter,
