@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,18 @@ def test_top_level_names() -> None:
 def test_exported_name_exists(name: str) -> None:
     """`from usergroups import ...` works for every exported name."""
     assert getattr(usergroups, name) is not None
+
+
+def test_names_are_imported_once_they_are_asked_for() -> None:
+    """`import usergroups` imports no client; its names are listed, and it has them, its modules, and no other."""
+    code = (
+        "import sys, usergroups; print('httpx' in sys.modules, 'M3terClient' in dir(usergroups));"
+        "print(usergroups.smartpm.SmartPMClient is usergroups.SmartPMClient, hasattr(usergroups, 'import_group'))"
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.split() == ["False", "True", "True", "False"]
 
 
 def test_every_error_class_is_exported() -> None:
