@@ -27,9 +27,9 @@ from uv import find_uv_bin
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv-matrix"
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}  # uv's words for them
-SUITES = ("unit", "client", "extras", "wire", "contract", "storms")
+SUITES = ("unit", "client", "faults", "extras", "rig", "contract", "storms")
 TASKS = ("plain", "eager")
-EAGER_SUITES = ("unit", "client", "extras")
+EAGER_SUITES = ("unit", "client", "extras", "rig")
 EAGER_SINCE = (3, 12)
 TOOLS = ("install", "generate", "test", "release")  # those groups of pyproject.toml that tests need
 

@@ -26,9 +26,9 @@ _HEAD = """\
 # Reliability
 
 What goes wrong between a client and a server ([the fault table](faults.md)), the tests that show what this SDK does
-about it, and what came of them. Written by `make reliability`, which runs the tests: not to be edited. Tests are over
-real sockets, and nearly all of them on both transports; after each, the client and the server are searched for tasks,
-sockets and places that are left, and all that was logged or raised for secrets.
+about it, and what came of them. Written by `make reliability`, which runs the tests: not to be edited. What is about
+the wire is tested over real sockets, and nearly all of it on both transports; after each test, the client and the
+server are searched for tasks, sockets and places that are left, and all that was logged or raised for secrets.
 
 """
 _COLUMNS = ("| # | fault | required | shown by | result |", "| --- | --- | --- | --- | --- |")

@@ -111,7 +111,7 @@ def _date_time(text: str) -> datetime:
     """
     if not _DATE_TIME.fullmatch(text):
         raise ValueError
-    if text[17:19] == "60":
+    if text[17] == "6":  # second 60
         return _date_time(f"{text[:17]}59{text[19:]}") + timedelta(seconds=1)
     moment = datetime.fromisoformat(text.upper())
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
@@ -182,25 +182,23 @@ _Plan = tuple[tuple[int, Read], ...]
 """The values of an object that need reading: each by its index, with its reader."""
 
 
-@attrs.frozen
-class _Table:
+class _Table(dict[tuple[type, ...], _Plan]):
     """
-    The fields of a model: for each, its JSON name, the value if it is absent, and its kind.
+    The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    *plans* caches how each combination of JSON types is read, so that most objects take one look-up.
+    As a mapping, it caches how values of each combination of JSON types are read, so that most objects take one
+    look-up. It raises `KeyError` for a combination that must be checked one by one.
     """
 
-    fields: tuple[tuple[str, object, _Kind], ...]
-    plans: dict[tuple[type, ...], _Plan] = attrs.field(init=False, factory=dict[tuple[type, ...], _Plan])
+    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...]) -> None:
+        super().__init__()
+        self.fields = fields
 
-    def plan(self, types: tuple[type, ...]) -> _Plan:
-        """Return how values of these JSON *types* are read. Raises `KeyError` if they must be checked one by one."""
-        plan = self.plans.get(types)
-        if plan is None:  # the types of nested models and arrays have no reader
-            reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
-            plan = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
-            self.plans[types] = plan
-        return plan
+    def __missing__(self, types: tuple[type, ...]) -> _Plan:
+        # The types of nested models and arrays have no reader.
+        reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
+        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
+        return self[types]
 
 
 _MISSING = object()  # the value of a required field that did not arrive
@@ -251,7 +249,7 @@ class Reader:
         rest = raw.copy()
         values: list[Any] = [rest.pop(json_name, absent) for json_name, absent, _ in table.fields]
         try:
-            for index, read in table.plan(tuple(map(type, values))):
+            for index, read in table[tuple(map(type, values))]:
                 values[index] = read(values[index])
         except _UNFIT:
             values = []

@@ -28,17 +28,15 @@ class Cut(Generic[T]):
     error: BaseException | None = None
 
 
-async def explore(
-    call: Callable[[], Awaitable[T]], *, times: int = 1, first: int = 1, step: int = 1
-) -> AsyncGenerator[Cut[T], None]:
+async def explore(call: Callable[[], Awaitable[T]], *, times: int = 1, step: int = 1) -> AsyncGenerator[Cut[T], None]:
     """
-    Return what comes of *call* cancelled at turn *first*, *first* + *step*, ..., until it ends first.
+    Return what comes of *call* cancelled at turn 1, 1 + *step*, ..., until it ends first.
 
     The cancel comes at the start of a turn, before anything else in it: in one of them the task
     waits, in another what it waited for has just arrived and it does not know yet. With *times* 2
     or 3 it is cancelled again in the turns that follow. Turn 1 is before the call has begun.
     """
-    for k in range(first, MOST_TURNS, step):
+    for k in range(1, MOST_TURNS, step):
         cut = await _run(call, k, times)
         yield cut
         if not cut.cancelled:

@@ -12,7 +12,6 @@ from contextvars import Context
 from types import BuiltinFunctionType, CodeType, CoroutineType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-import attrs
 import httpcore
 
 # Behind these lies the rest of the world: other clients, the test, the interpreter.
@@ -29,54 +28,26 @@ _BORDERS = (
 )
 
 
-@attrs.frozen
-class Gate:
-    """
-    A client's gate in one loop: requests that are *in_flight*, and callers that are *waiting*.
-    """
-
-    in_flight: int
-    waiting: int
-
-
-def gates(client: object) -> list[Gate]:
-    """
-    Return the gates of *client*, one for each loop that it has been used in.
-    """
-    return [
-        Gate(in_flight=thing.in_flight, waiting=thing.waiting)
-        for thing in _within(client)
-        if type(thing).__name__ == "Pacer"
-    ]
-
-
 def in_flight(client: object) -> int:
     """
     Count the requests that *client* has let through its gates and not yet seen the end of.
     """
-    return sum(gate.in_flight for gate in gates(client))
+    return sum(gate.in_flight for gate in _called("Pacer", client))
 
 
 def waiting(client: object) -> int:
     """
     Count the callers that stand before the gates of *client*.
     """
-    return sum(gate.waiting for gate in gates(client))
-
-
-def pools(client: object) -> list[httpcore.AsyncConnectionPool]:
-    """
-    Return the connection pools of *client*.
-    """
-    return [thing for thing in _within(client) if isinstance(thing, httpcore.AsyncConnectionPool)]
+    return sum(gate.waiting for gate in _called("Pacer", client))
 
 
 def pool_slots(client: object) -> list[str]:
     """
     Describe what of *client* is in use, in pools or out of them: nothing, when no call is under way.
     """
-    used = [f"one out of no pool: {one!r}" for thing in _connections(client) for one in thing.in_use]
-    for pool in pools(client):
+    used = [f"one out of no pool: {one!r}" for thing in _called("Connections", client) for one in thing.in_use]
+    for pool in _pools(client):
         requests: list[Any] = pool._requests  # noqa: SLF001  # httpcore does not publish it
         used += [f"a request that {'has' if one.connection else 'waits for'} a connection" for one in requests]
         used += [one.info() for one in pool.connections if not (one.is_idle() or one.is_closed())]
@@ -87,12 +58,16 @@ def idle_connections(client: object) -> int:
     """
     Count the connections that *client* keeps for later.
     """
-    pooled = sum(one.is_idle() for pool in pools(client) for one in pool.connections)
-    return pooled + sum(len(thing.idle) for thing in _connections(client))
+    pooled = sum(one.is_idle() for pool in _pools(client) for one in pool.connections)
+    return pooled + sum(len(thing.idle) for thing in _called("Connections", client))
 
 
-def _connections(client: object) -> list[Any]:
-    return [thing for thing in _within(client) if type(thing).__name__ == "Connections"]
+def _pools(client: object) -> list[httpcore.AsyncConnectionPool]:
+    return [thing for thing in _within(client) if isinstance(thing, httpcore.AsyncConnectionPool)]
+
+
+def _called(name: str, client: object) -> list[Any]:
+    return [thing for thing in _within(client) if type(thing).__name__ == name]
 
 
 def _within(thing: object) -> Iterator[Any]:

@@ -46,7 +46,6 @@ class Watch:
         self.collects_errors = True
         self._settling = settling
         self._clients: list[Closable] = []
-        self._hushed: list[tuple[logging.Logger, int]] = []
         self._servers: list[FaultServer] = []
         self._named: list[BaseException] = []
         self._made: deque[BaseException] = deque(maxlen=_ERRORS_KEPT)
@@ -66,22 +65,9 @@ class Watch:
     ) -> None:
         UserGroupsError.__init__ = self._init_before  # type: ignore[method-assign]
         gc.unfreeze()
-        for logger, level in reversed(self._hushed):
-            logger.setLevel(level)
         root = logging.getLogger()
         root.removeHandler(self.log)
         root.setLevel(self._level_before)
-
-    def hush(self, *names: str) -> None:
-        """
-        Let the loggers called *names* (httpcore's and httpx's, if none) say nothing at DEBUG.
-
-        For storms and tests of memory: it saves a third of a call's time, and pytest keeps records.
-        """
-        for name in names or ("httpcore", "httpx"):
-            logger = logging.getLogger(name)
-            self._hushed.append((logger, logger.level))
-            logger.setLevel(logging.INFO)
 
     def add_client(self, client: Closable) -> None:
         """

@@ -4,40 +4,27 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .routes import Connection, Request
 from .script import Script, Step
+
+if TYPE_CHECKING:
+    from .server import FaultServer
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END_OF_HEAD = b"\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
 
-class Server(Protocol):
-    """
-    What a link needs of its server.
-    """
-
-    def greeting(self, connection: int) -> Script: ...
-
-    def script_for(self, request: Request) -> Script: ...
-
-    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]: ...
-
-    def opened(self, link: "Link") -> None: ...
-
-    def closed(self, link: "Link") -> None: ...
-
-
 class Link(asyncio.Protocol):
     """
-    A connection as an asyncio protocol, and as the `Wire` that steps see.
+    A connection as an asyncio protocol, and as what steps see: a step is cancelled when it is lost.
     """
 
-    def __init__(self, server: Server, connection: Connection) -> None:
+    def __init__(self, server: "FaultServer", connection: Connection) -> None:
         self._server = server
         self._connection = connection
         self._inbox = bytearray()

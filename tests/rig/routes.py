@@ -68,11 +68,10 @@ class Request:
 @attrs.define
 class Connection:
     """
-    One connection in figures: monotonic times, and how many requests came on it.
+    One connection in figures: the monotonic time of its end, and how many requests came on it.
     """
 
     number: int
-    opened_at: float
     closed_at: float | None = None
     requests: int = 0
 

@@ -14,33 +14,18 @@ import gzip
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .canary import ACCESS_TOKEN
 from .tally import Tally
 
+if TYPE_CHECKING:
+    from .link import Link
+
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-class Wire(Protocol):
-    """
-    The server's end of a connection, as steps see it. A step is cancelled when it is lost.
-    """
-
-    def send(self, data: bytes) -> None: ...
-
-    async def drain(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def reset(self) -> None: ...
-
-    async def lost(self) -> None: ...
-
-    async def receive(self) -> bytes: ...
-
-
-Step = Callable[[Wire], Awaitable[None]]
+Step = Callable[["Link"], Awaitable[None]]
 Script = bytes | Sequence[bytes | Step]
 
 
@@ -88,7 +73,7 @@ def drip(data: bytes, every: float, size: int = 1) -> Step:
     Send *data*, *size* bytes at a time, with *every* seconds before each.
     """
 
-    async def step(wire: Wire) -> None:
+    async def step(wire: "Link") -> None:
         for start in range(0, len(data), size):
             await asyncio.sleep(every)
             wire.send(data[start : start + size])
@@ -96,16 +81,14 @@ def drip(data: bytes, every: float, size: int = 1) -> Step:
     return step
 
 
-def flood(piece: bytes, times: int | None = None) -> Step:
+def flood(piece: bytes) -> Step:
     """
-    Send *piece* as fast as the client reads, *times* times (None: until the client has had enough).
+    Send *piece* again and again, as fast as the client reads, until it has had enough.
     """
 
-    async def step(wire: Wire) -> None:
-        sent = 0
-        while times is None or sent < times:
+    async def step(wire: "Link") -> None:
+        while True:
             wire.send(piece)
-            sent += 1
             await wire.drain()
 
     return step
@@ -118,21 +101,21 @@ def pause(seconds: float) -> Step:
     return lambda wire: asyncio.sleep(seconds)
 
 
-async def close(wire: Wire) -> None:
+async def close(wire: "Link") -> None:
     """
     Close the connection in good order (FIN).
     """
     wire.close()
 
 
-async def reset(wire: Wire) -> None:
+async def reset(wire: "Link") -> None:
     """
     Break the connection off (RST).
     """
     wire.reset()
 
 
-async def silence(wire: Wire) -> None:
+async def silence(wire: "Link") -> None:
     """
     Say nothing until the client gives up.
     """
@@ -145,7 +128,7 @@ def tunnel(port: int) -> Step:
     after CONNECT.
     """
 
-    async def step(wire: Wire) -> None:
+    async def step(wire: "Link") -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
         async def pass_on() -> None:
@@ -164,15 +147,18 @@ def tunnel(port: int) -> Step:
     return step
 
 
-def head(status: int = 200, headers: Headers = (), *, length: int | None = None, reason: str | None = None) -> bytes:
+def _pairs(headers: Headers) -> list[tuple[str, str]]:
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
+
+
+def head(status: int = 200, headers: Headers = (), *, length: int | None = None) -> bytes:
     """
     Return a status line and headers, with a Content-Length if *length* is given.
     """
-    fields = list(headers.items() if isinstance(headers, Mapping) else headers)
+    fields = _pairs(headers)
     if length is not None:
         fields.append(("Content-Length", str(length)))
-    if reason is None:
-        reason = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Odd"
+    reason = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Odd"
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields), "", ""]
     return "\r\n".join(lines).encode()
 
@@ -188,7 +174,7 @@ def answer(
     """
     Return an answer with *body*. Its Content-Length is right unless *length* says otherwise.
     """
-    fields = list(headers.items() if isinstance(headers, Mapping) else headers)
+    fields = _pairs(headers)
     if content_type:
         fields.append(("Content-Type", content_type))
     return head(status, fields, length=len(body) if length is None else length) + body
@@ -213,9 +199,8 @@ def gzip_answer(body: bytes, status: int = 200, headers: Headers = (), *, cut: i
     """
     Return an answer with *body* in gzip, of which the last *cut* bytes are missing.
     """
-    fields = list(headers.items() if isinstance(headers, Mapping) else headers)
     packed = gzip.compress(body, mtime=0)
-    return answer(packed[: len(packed) - cut], status, [*fields, ("Content-Encoding", "gzip")])
+    return answer(packed[: len(packed) - cut], status, [*_pairs(headers), ("Content-Encoding", "gzip")])
 
 
 def chunked_answer(
@@ -224,8 +209,7 @@ def chunked_answer(
     """
     Return an answer in chunks of *size* bytes (RFC 9112, 7.1), without the last chunk if not *ended*.
     """
-    fields = list(headers.items() if isinstance(headers, Mapping) else headers)
-    fields += [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]
+    fields = [*_pairs(headers), ("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")]
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
     return head(status, fields) + chunks + (b"0\r\n\r\n" if ended else b"")

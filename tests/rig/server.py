@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import cache, partial
 from threading import Event, Thread
-from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -89,7 +88,8 @@ class FaultServer:
         """
         The base URL, without a slash at its end.
         """
-        return f"{'http' if self._tls is None else 'https'}://{self._address[0]}:{self.port}"
+        host = self._address[0]
+        return f"{'http' if self._tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def once(self, path: str, *answers: Answer, method: str | None = None) -> None:
         """
@@ -164,11 +164,11 @@ class FaultServer:
         """
         self._in_thread(self._listen_again)
 
-    def hang_up(self, *, rudely: bool = False) -> None:
+    def hang_up(self) -> None:
         """
-        Close all connections now, or reset them.
+        Close all connections now.
         """
-        self._with_links(Link.reset if rudely else Link.close)
+        self._with_links(Link.close)
 
     def say_no_more(self) -> None:
         """
@@ -230,7 +230,7 @@ class FaultServer:
             except BlockingIOError:
                 return
             accepted.setblocking(False)
-            connection = Connection(len(self._connections) + 1, monotonic())
+            connection = Connection(len(self._connections) + 1)
             self._connections.append(connection)
             self.open.add(1)
             link = Link(self, connection)
@@ -299,7 +299,7 @@ class FaultServer:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    place = socket.socket()
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     place.bind((host, port))
     return place

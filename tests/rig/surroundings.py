@@ -62,20 +62,3 @@ class _StandIn:
 
     def close(self) -> None:
         self._closing = self._closing or asyncio.create_task(self.transport.aclose())
-
-
-@contextmanager
-def fake_clock(
-    now: float = 1_000.0,
-    *,
-    autopilot: bool = True,
-    grace: float = 0.0,
-    rules_loop: bool = False,
-    roll: float | random.Random = 0.5,
-) -> Iterator[FakeClock]:
-    """
-    Return clients that are made in this block a `FakeClock` and dice that show *roll*.
-    """
-    clock = FakeClock(now, autopilot=autopilot, grace=grace, rules_loop=rules_loop)
-    with surroundings(clock=clock, roll=roll):
-        yield clock

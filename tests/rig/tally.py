@@ -1,20 +1,20 @@
-"""A number that one thread counts up or down, and that other threads and event loops can wait for."""
+"""A number that any thread counts up or down, and that event loops can wait for."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Condition
+from threading import Lock
 
 Reached = Callable[[int], bool]
 
 
 class Tally:
     """
-    A number to wait for, without polling: by `until` in any event loop, by `wait` in any thread.
+    A number to wait for, without polling, in any event loop.
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        self._lock = Lock()
         self._value = 0
         self._most = 0
         self._waiters: list[tuple[Reached, asyncio.Future[None]]] = []
@@ -37,10 +37,9 @@ class Tally:
         """
         Add *more*, which may be negative, and tell those who wait.
         """
-        with self._changed:
+        with self._lock:
             self._value += more
             self._most = max(self._most, self._value)
-            self._changed.notify_all()
             for reached, waiter in self._waiters or ():
                 if reached(self._value):
                     with suppress(RuntimeError):  # its loop has been closed: nobody waits any more
@@ -53,7 +52,7 @@ class Tally:
         """
         waiter = asyncio.get_running_loop().create_future()
         entry = (reached, waiter)
-        with self._changed:
+        with self._lock:
             if reached(self._value):
                 return
             self._waiters.append(entry)
@@ -61,16 +60,8 @@ class Tally:
             async with asyncio.timeout(timeout):
                 await waiter
         finally:
-            with self._changed:
+            with self._lock:
                 self._waiters.remove(entry)
-
-    def wait(self, reached: Reached, timeout: float = 5.0) -> None:
-        """
-        Do as `until`, in a thread without an event loop.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: reached(self._value), timeout):
-                raise TimeoutError
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

@@ -96,12 +96,12 @@ async def squall(client: M3terClient, site: Site, *, calls: int, seed: int, call
         weather = dice.choice(GOOD if dice.random() < 0.4 else WEATHER)
         await client.list_user_groups(f"{weather}.{dice.random()}", prefetch=dice.random() < 0.5).collect()
 
-    came = await storm(client, call, calls=calls, callers=callers, seed=seed, cancel=0.5, within=0.1, times=3)
+    came = await storm(call, calls=calls, callers=callers, seed=seed, cancel=0.5, within=0.1)
     lost = await losses(client, site, before)
-    wrong = sorted(set(came.outcomes) - _ALLOWED)
+    wrong = sorted(set(came) - _ALLOWED)
     if (after := await _outcome(client.list_user_groups("good", timeout=2.0).collect())) != "ok":
         wrong.append(f"the next call: {after}")
-    return Report(calls=came.calls, outcomes=came.outcomes, lost=lost, wrong=tuple(wrong))
+    return Report(calls=came.total(), outcomes=came, lost=lost, wrong=tuple(wrong))
 
 
 _ALLOWED = {

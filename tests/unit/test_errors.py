@@ -3,7 +3,6 @@
 import copy
 import pickle
 from collections.abc import Callable
-from http import HTTPStatus
 
 import hypothesis
 import pytest
@@ -26,7 +25,6 @@ from usergroups.errors import (
     UnexpectedResponseError,
     UserGroupsError,
     one_line,
-    reason_phrase,
 )
 
 CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups"}
@@ -48,6 +46,28 @@ EXAMPLES: dict[type[UserGroupsError], dict[str, object]] = {
     ServerError: STATUS,
     UnexpectedResponseError: ANSWER | {"json_path": "$.users[3].email"},
     PaginationError: ANSWER | {"json_path": "$.nextToken"},
+}
+
+USUAL: dict[type[UserGroupsError], int] = {
+    APIStatusError: 0,
+    BadRequestError: 400,
+    AuthenticationError: 401,
+    PermissionDeniedError: 403,
+    NotFoundError: 404,
+    RateLimitedError: 429,
+    ServerError: 500,
+    UnexpectedResponseError: 200,
+    PaginationError: 200,
+}
+NOTHING = {
+    "method": "",
+    "path": "",
+    "request_id": None,
+    "retry_after": None,
+    "headers": {},
+    "body": "",
+    "hint": "",
+    "json_path": "$",
 }
 
 kinds = pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
@@ -90,16 +110,10 @@ def test_examples_are_complete() -> None:
     assert {kind.__name__ for kind in EXAMPLES} == set(errors.__all__)
 
 
-@pytest.mark.parametrize(
-    ("kind", "builtin"),
-    [
-        pytest.param(ConfigurationError, ValueError, id="a bad setting is a ValueError"),
-        pytest.param(APITimeoutError, TimeoutError, id="a timeout is a TimeoutError"),
-    ],
-)
-def test_errors_are_also_what_python_calls_them(kind: type[Exception], builtin: type[Exception]) -> None:
+def test_errors_are_also_what_python_calls_them() -> None:
     """Code that knows nothing of the SDK catches what Python has a word for."""
-    assert issubclass(kind, builtin)
+    assert issubclass(ConfigurationError, ValueError)
+    assert issubclass(APITimeoutError, TimeoutError)
 
 
 @kinds
@@ -110,52 +124,28 @@ def test_message_is_enough(kind: type[UserGroupsError]) -> None:
     assert error.message == "it went wrong"
     assert error.args == ("it went wrong",)
     assert "it went wrong" in str(error)
-
-
-@kinds
-def test_nothing_is_enough(kind: type[UserGroupsError]) -> None:
-    """An error can be built from nothing at all."""
-    error = kind()
-
-    assert error.message == ""
-    assert str(error).isprintable()
+    assert repr(error) == f"{kind.__name__}('it went wrong')"
 
 
 @kinds
 def test_everything_else_is_keyword_only(kind: type[UserGroupsError]) -> None:
     """A status cannot be mistaken for a message."""
     with pytest.raises(TypeError):
-        kind("it went wrong", 404)  # type: ignore[call-arg]
+        kind("it went wrong", 404)  # type: ignore[misc]
 
 
 @kinds
 def test_attributes_are_what_was_told(kind: type[UserGroupsError]) -> None:
-    """What an error was told can be read from it again."""
+    """What an error was told can be read from it again; the rest is empty."""
     error = kind("it went wrong", **EXAMPLES[kind])
 
-    assert vars(error) == {**vars(kind()), "message": "it went wrong", **EXAMPLES[kind]}
+    assert vars(error) == {**NOTHING, "message": "it went wrong", "status_code": USUAL.get(kind), **EXAMPLES[kind]}
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [
-        (APIStatusError, 0),
-        (BadRequestError, 400),
-        (AuthenticationError, 401),
-        (PermissionDeniedError, 403),
-        (NotFoundError, 404),
-        (RateLimitedError, 429),
-        (ServerError, 500),
-        (UnexpectedResponseError, 200),
-        (PaginationError, 200),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_usual_status(kind: type[APIStatusError], status: int) -> None:
+@pytest.mark.parametrize("kind", USUAL, ids=lambda kind: kind.__name__)
+def test_usual_status(kind: type[APIStatusError]) -> None:
     """An error that is built without a status has the one that its class stands for."""
-    error = kind("no")
-
-    assert (error.status_code, error.body, error.request_id, error.method, error.path) == (status, "", None, "", "")
+    assert kind("no").status_code == kind("no", status_code=None).status_code == USUAL[kind]
 
 
 def test_headers_are_a_copy() -> None:
@@ -168,16 +158,11 @@ def test_headers_are_a_copy() -> None:
     assert error.headers == {"x-a": "b"}
 
 
-def test_status_error_without_headers() -> None:
-    """An error that is told of no headers has none, and no Retry-After."""
-    error = RateLimitedError("slow down")
+def test_errors_are_equal_only_to_themselves() -> None:
+    """Errors that say the same are still two, and can be put into a set."""
+    errors = {NotFoundError("no"), NotFoundError("no")}
 
-    assert (error.headers, error.retry_after, error.hint) == ({}, None, "")
-
-
-def test_json_path_is_the_root_where_nobody_said() -> None:
-    """An unexpected answer is wrong as a whole where no place in it is named."""
-    assert UnexpectedResponseError("it is empty").json_path == "$"
+    assert len(errors) == 2
 
 
 def pickled(error: UserGroupsError) -> UserGroupsError:
@@ -238,6 +223,7 @@ def test_round_trip_of_anything(
             id="the provider's words",
         ),
         pytest.param(NotFoundError("Not Found"), "answered 404 Not Found", id="the words are the status's own"),
+        pytest.param(NotFoundError("404 Not Found"), "answered 404 Not Found", id="and so with its number"),
         pytest.param(NotFoundError(), "answered 404 Not Found", id="no words"),
         pytest.param(ServerError("x", status_code=520), "answered status 520: x", id="a status without a name"),
         pytest.param(APIStatusError("no"), "no", id="no status"),
@@ -250,11 +236,6 @@ def test_round_trip_of_anything(
             UnexpectedResponseError("it is null", json_path="$.id", method="GET", path="/a"),
             "GET /a answered 200 OK, but not as specified: it is null (at $.id)",
             id="an answer that is wrong",
-        ),
-        pytest.param(
-            PaginationError("again", json_path="$.nextToken"),
-            "answered 200 OK, but not as specified: again (at $.nextToken)",
-            id="a page token that came again",
         ),
         pytest.param(
             UnexpectedResponseError("it is null", status_code=0),
@@ -281,8 +262,6 @@ def test_text_shows_the_beginning_of_a_long_path() -> None:
     [
         pytest.param("  a \t b\r\n", None, "a b", id="white space becomes one space"),
         pytest.param("a\x00b\x1b[31m", None, "a b [31m", id="control characters"),
-        pytest.param("a\u2028b\u202ec", None, "a b c", id="line and direction marks"),
-        pytest.param("a\ud800b", None, "a b", id="a lone surrogate"),
         pytest.param("äö 漢字", None, "äö 漢字", id="other scripts stay"),
         pytest.param("abcd", 4, "abcd", id="just short enough"),
         pytest.param("abcde", 4, "abc…", id="too long"),
@@ -303,18 +282,3 @@ def test_one_line_of_anything(text: str, limit: int | None) -> None:
     assert line.isprintable()
     assert limit is None or len(line) <= limit
     assert one_line(line, limit) == line
-
-
-@pytest.mark.parametrize(
-    ("status", "phrase"),
-    [
-        pytest.param(404, "Not Found", id="a standard one"),
-        pytest.param(413, HTTPStatus(413).phrase, id="one that was renamed"),
-        pytest.param(499, "status 499", id="nginx's own"),
-        pytest.param(520, "status 520", id="Cloudflare's own"),
-        pytest.param(0, "status 0", id="none"),
-    ],
-)
-def test_reason_phrase(status: int, phrase: str) -> None:
-    """A status is named in words, and one that no standard names by its number."""
-    assert reason_phrase(status) == phrase

@@ -1,4 +1,4 @@
-"""Rows 69 to 72 of the fault table: load. The long versions of 70 and 72 are among the storms."""
+"""Load. The long versions of rows 70 and 72 are among the storms."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.calls import GOOD_GROUP, GROUP_ID, memory
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.goes import goes
@@ -19,10 +20,8 @@ from storms import rows
 from storms.server import ServerThread
 from usergroups import ServerError
 
-pytest_plugins = ("wire.kinds",)  # clients on either transport
+pytestmark = pytest.mark.usefixtures("quiet")
 
-GROUP = "550e8400-e29b-41d4-a716-446655440000"
-GOOD_GROUP = json_answer({"id": GROUP, "name": "Operators", "users": []})
 OUTAGE = json_answer({"message": "outage"}, 503)
 SEED = 70
 
@@ -56,7 +55,6 @@ def test_f69_crowd_is_served(transport: str) -> None:
         go.took(float(gap[1]), at_most=rows.LARGEST_GAP)
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("max_in_flight", [1, 16])
 async def test_f70_cancelled_waiters_leave_the_gate_as_it_was(
     smartpm: MakeSmartPM, make_server: MakeServer, max_in_flight: int
@@ -71,20 +69,19 @@ async def test_f70_cancelled_waiters_leave_the_gate_as_it_was(
     assert report.outcomes == {"CancelledError": 1980, "ok": 20}
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_f70_gate_is_at_its_full_value_afterwards(smartpm: MakeSmartPM, server: FaultServer) -> None:
     """After a crowd before the gate was cancelled, as many calls as before may be on the wire at once, and no more."""
     first, second = Gate(), Gate()
     held = server.always("*", (hold(first), GOOD_GROUP))
     client = smartpm(server, max_in_flight=5)
-    crowd = [asyncio.create_task(client.get_user_group(GROUP)) for _ in range(500)]
+    crowd = [asyncio.create_task(client.get_user_group(GROUP_ID)) for _ in range(500)]
     await first.arrived(5)
     for task in crowd:
         task.cancel()
     await asyncio.wait(crowd)
 
     held.answer = (hold(second), GOOD_GROUP)
-    others = [asyncio.create_task(client.get_user_group(GROUP)) for _ in range(20)]
+    others = [asyncio.create_task(client.get_user_group(GROUP_ID)) for _ in range(20)]
     await second.arrived(5)
     await asyncio.sleep(0.05)  # in which a sixth would arrive
 
@@ -93,7 +90,6 @@ async def test_f70_gate_is_at_its_full_value_afterwards(smartpm: MakeSmartPM, se
     assert len(await asyncio.gather(*others)) == 20
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_f71_outage_is_not_made_worse(smartpm: MakeSmartPM, server: FaultServer) -> None:
     """When every answer is 503, all calls together make no more retries than the budget; it comes back with success."""
     route = server.always("*", OUTAGE)
@@ -103,7 +99,7 @@ async def test_f71_outage_is_not_made_worse(smartpm: MakeSmartPM, server: FaultS
         before = server.received.value
         for _ in range(calls):
             with pytest.raises(ServerError):
-                await client.get_user_group(GROUP)
+                await client.get_user_group(GROUP_ID)
         return server.received.value - before
 
     assert await failing(200) == 200 + 200
@@ -111,42 +107,37 @@ async def test_f71_outage_is_not_made_worse(smartpm: MakeSmartPM, server: FaultS
 
     route.answer = GOOD_GROUP
     for _ in range(100):
-        await client.get_user_group(GROUP)
+        await client.get_user_group(GROUP_ID)
 
     route.answer = OUTAGE
     assert await failing(20) == 20 + 10
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_f71_budget_is_of_one_client(smartpm: MakeSmartPM, server: FaultServer) -> None:
     """What one client has used up is not taken from another."""
     server.always("*", OUTAGE)
     one, other = smartpm(server, roll=0.0), smartpm(server, roll=0.0)
     for _ in range(101):
         with pytest.raises(ServerError):
-            await one.get_user_group(GROUP)
+            await one.get_user_group(GROUP_ID)
     before = server.received.value
 
     with pytest.raises(ServerError):
-        await other.get_user_group(GROUP)
+        await other.get_user_group(GROUP_ID)
 
     assert server.received.value - before == 3
 
 
-@pytest.mark.usefixtures("quiet")
 async def test_f72_tokens_rotate_and_nothing_grows(m3ter: MakeM3ter, make_server: MakeServer) -> None:
     """Over many lives of tokens each is asked for once and used, and the client does not grow."""
     site = ServerThread(make_server(keep=10))
     clock = FakeClock(autopilot=False)
     client = m3ter(site.url, clock=clock)
-    tracemalloc.start()
 
-    try:
+    with memory():
         report = await rows.rotation(
             client, clock, site.figures, calls=200, every=20.0, memory=lambda: tracemalloc.get_traced_memory()[0]
         )
-    finally:
-        tracemalloc.stop()
 
     check(report)
     assert site.figures()["tokens"] >= 4000 / 300

@@ -1,7 +1,6 @@
-"""FAULTS 36 to 48: what an answer's status and headers mean, on each transport."""
+"""What an answer's status and headers mean, and the body of one that says no."""
 
 import json
-import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,10 +8,25 @@ from http import HTTPStatus
 
 import pytest
 
+from faults.calls import (
+    DAMAGED,
+    GOOD_PAGE,
+    GROUP_ID,
+    LIST,
+    MIB,
+    PAGE,
+    TOKEN,
+    WORDS,
+    Provider,
+    listed,
+    presented,
+    serve,
+    token,
+)
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
 from rig.leaks import Watch
-from rig.script import answer, gzip_answer, json_answer, token_answer
+from rig.script import Script, answer, gzip_answer, json_answer, token_answer
 from rig.server import FaultServer
 from usergroups import (
     APIStatusError,
@@ -25,12 +39,14 @@ from usergroups import (
     ServerError,
     UnexpectedResponseError,
 )
-from wire.calls import GROUP_ID, MIB, PAGE, TOKEN, Options, Provider
-
-pytest_plugins = ("wire.kinds", "wire.providers")  # clients on either transport
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)  # by the server's clock
+SOON = NOW + timedelta(seconds=30)
 USUAL = 0.25  # seconds: half of the first back-off, where the dice show 0.5
+PATIENT = RetryPolicy(attempts=6, backoff_initial=0.5, backoff_max=3)
+
+# Where a chunk's size is wrong in the segment that brings the head, aiohttp reads neither.
+damages = pytest.mark.parametrize("damage", [*(one for one in DAMAGED if one != "bad chunk size"), "unknown coding"])
 
 
 def imf_fixdate(moment: datetime) -> str:
@@ -48,12 +64,14 @@ def asctime_date(moment: datetime) -> str:
     return moment.strftime("%a %b %e %H:%M:%S %Y")
 
 
-def is_short_and_printable(error: APIStatusError) -> bool:
-    """Return whether what *error* says fits on a line of a log."""
-    return error.message.isprintable() and 0 < len(error.message) <= 1000 and str(error).isprintable()
+def damaged(damage: str, status: int, *more: tuple[str, str]) -> Script:
+    """Return an answer that says no, with *more* headers, and a body that is damaged in this way."""
+    if damage == "unknown coding":
+        return answer(WORDS, status, [*more, ("Content-Encoding", "zstd")])
+    return DAMAGED[damage](status, list(more))
 
 
-# 36: Retry-After
+# 36 to 38: Retry-After
 
 
 @pytest.mark.parametrize(("status", "roll"), [(429, 0.0), (429, 0.999), (503, 0.5)])
@@ -83,37 +101,20 @@ async def test_f36_wait_is_one_of_real_seconds(server: FaultServer, provider: Pr
     assert second.at - first.at >= 1
 
 
+@pytest.mark.parametrize(("seconds", "timeout"), [(7200, None), (20, 15)])
 async def test_f36_long_retry_after_is_raised_at_once(
-    server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch
+    server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch, seconds: int, timeout: float | None
 ) -> None:
-    """`Retry-After: 7200` is not waited for: the caller hears of it at once."""
-    server.always(provider.path, answer(b"", 429, {"Retry-After": "7200"}))
-    ask = provider.of(server, timeout=None, retry=RetryPolicy(), clock=clock)
+    """A wait that is long, or would end after `timeout`, is not begun: the caller hears of it at once."""
+    server.always(provider.path, answer(b"", 429, {"Retry-After": str(seconds)}))
+    ask = provider.of(server, timeout=timeout, retry=RetryPolicy(), clock=clock)
 
     with watch.raises(RateLimitedError) as caught:
         await ask()
 
-    assert caught.value.retry_after == 7200
+    assert caught.value.retry_after == seconds
     assert clock.slept == []
     assert server.count(provider.path) == 1
-
-
-async def test_f36_wait_beyond_timeout_is_not_begun(
-    server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch
-) -> None:
-    """A wait that would end after `timeout` is not begun: the caller hears of it at once."""
-    server.always(provider.path, answer(b"", 429, {"Retry-After": "20"}))
-    ask = provider.of(server, timeout=15, retry=RetryPolicy(), clock=clock)
-
-    with watch.raises(RateLimitedError) as caught:
-        await ask()
-
-    assert caught.value.retry_after == 20
-    assert clock.slept == []
-    assert server.count(provider.path) == 1
-
-
-# 37 and 38: what Retry-After may be
 
 
 @pytest.mark.parametrize(
@@ -121,39 +122,27 @@ async def test_f36_wait_beyond_timeout_is_not_begun(
     [
         (["0"], USUAL),
         (["-5"], USUAL),
-        (["+5"], USUAL),
-        (["nan"], USUAL),
-        (["inf"], USUAL),
-        (["1e3"], USUAL),
-        (["0x10"], USUAL),
-        (["1_0"], USUAL),
-        (["\uff11\uff12"], USUAL),
         (["5.5"], USUAL),
-        (["soon"], USUAL),
+        (["\uff11\uff12"], USUAL),
         (["\xb2"], USUAL),
         ([""], USUAL),
         (["1" * 20], None),
         (["1", "2"], USUAL),
-        (["007"], 7.25),
-        (["\t7 "], 7.25),
-        ([imf_fixdate(NOW + timedelta(seconds=30))], 30.25),
-        ([rfc_850_date(NOW + timedelta(seconds=30))], 30.25),
-        ([asctime_date(NOW + timedelta(seconds=30))], 30.25),
-        ([imf_fixdate(NOW + timedelta(seconds=30)).removesuffix(" GMT")], 30.25),
-        ([imf_fixdate(NOW - timedelta(days=1))], USUAL),
+        (["\t007 "], 7.25),
+        ([imf_fixdate(SOON)], 30.25),
+        ([rfc_850_date(SOON)], 30.25),
+        ([asctime_date(SOON)], 30.25),
+        ([imf_fixdate(SOON).removesuffix(" GMT")], 30.25),
         (["Thu, 01 Jan 1970 00:00:00 GMT"], USUAL),
         (["Fri, 31 Dec 9999 23:59:59 GMT"], None),
-        (["Fri, 31 Dec 9999 23:59:59 -2359"], None),
-        (["Fri, 31 Dec 99999 23:59:59 GMT"], USUAL),
-        (["Thu, 30 Feb 2024 12:00:00 GMT"], USUAL),
-        ([imf_fixdate(NOW + timedelta(seconds=30)), imf_fixdate(NOW)], USUAL),
+        ([imf_fixdate(SOON), imf_fixdate(NOW)], USUAL),
     ],
     ids=lambda value: " & ".join(value) or "empty" if isinstance(value, list) else "",
 )
-async def test_f37_retry_after_is_digits_or_a_date(
+async def test_f37_f38_retry_after_is_digits_or_a_date(
     server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch, values: Sequence[str], wait: float | None
 ) -> None:
-    """Anything but digits or a date is as if absent, a wait that is over is the usual one, a long one is an error."""
+    """What is no digits or date, by the server's clock, is as if absent, as is the past; a long wait is an error."""
     headers = [("Date", imf_fixdate(NOW)), *(("Retry-After", value) for value in values)]
     server.once(provider.path, answer(b"", 429, headers))
     server.always(provider.path, provider.good)
@@ -170,36 +159,6 @@ async def test_f37_retry_after_is_digits_or_a_date(
         assert clock.slept == [wait]
 
 
-@pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(hours=1)], ids=["slow", "fast"])
-@pytest.mark.parametrize("write", [imf_fixdate, rfc_850_date, asctime_date])
-async def test_f38_date_counts_from_the_servers_clock(
-    server: FaultServer, provider: Provider, clock: FakeClock, write: object, off: timedelta
-) -> None:
-    """A date is relative to the answer's own `Date`, so that a clock that is an hour off does not matter."""
-    theirs = NOW + off
-    headers = {"Date": imf_fixdate(theirs), "Retry-After": write(theirs + timedelta(seconds=10))}  # type: ignore[operator]  # one of three
-    server.once(provider.path, answer(b"", 503, headers))
-    server.always(provider.path, provider.good)
-    ask = provider.of(server, retry=RetryPolicy(), clock=clock, roll=0.5)
-
-    assert await ask() == GROUP_ID
-
-    assert clock.slept == [10.25]
-
-
-async def test_f38_date_without_date_counts_from_now(server: FaultServer, provider: Provider, clock: FakeClock) -> None:
-    """Where the answer does not say when it was sent, it was now."""
-    later = imf_fixdate(datetime.now(UTC) + timedelta(seconds=30))
-    server.once(provider.path, answer(b"", 503, {"Retry-After": later}))
-    server.always(provider.path, provider.good)
-    ask = provider.of(server, retry=RetryPolicy(), clock=clock, roll=0.0)
-
-    assert await ask() == GROUP_ID
-
-    (wait,) = clock.slept
-    assert 25 <= wait <= 30
-
-
 # 39: which statuses are tried again
 
 
@@ -212,8 +171,7 @@ async def test_f39_passing_failure_is_tried_again(
 ) -> None:
     """A failure that may pass is tried as often as the policy says, with full jitter between."""
     server.always(provider.path, answer(b"", status))
-    policy = RetryPolicy(attempts=6, backoff_initial=0.5, backoff_max=3)
-    ask = provider.of(server, retry=policy, clock=clock, roll=roll)
+    ask = provider.of(server, retry=PATIENT, clock=clock, roll=roll)
 
     with watch.raises(ServerError if status >= 500 else APIStatusError) as caught:
         await ask()
@@ -229,8 +187,7 @@ async def test_f39_rate_limit_that_names_no_time(
 ) -> None:
     """A 429 is tried again as other failures; to m3ter without `max_rate`, not before the second is over."""
     server.always(provider.path, answer(b"", 429))
-    policy = RetryPolicy(attempts=6, backoff_initial=0.5, backoff_max=3)
-    ask = provider.of(server, retry=policy, clock=clock, roll=0.5, max_rate=max_rate)
+    ask = provider.of(server, retry=PATIENT, clock=clock, roll=0.5, max_rate=max_rate)
 
     with watch.raises(RateLimitedError) as caught:
         await ask()
@@ -239,19 +196,6 @@ async def test_f39_rate_limit_that_names_no_time(
     assert caught.value.retry_after is None
     assert clock.slept == pytest.approx([0.25, max(0.5, held), 1.0, 1.5, 1.5])
     assert server.count(provider.path) == 6
-
-
-async def test_f39_waits_are_spread(server: FaultServer, provider: Provider, clock: FakeClock, watch: Watch) -> None:
-    """Callers who failed at the same moment do not come back at the same moment."""
-    server.always(provider.path, answer(b"", 503))
-    policy = RetryPolicy(attempts=100, backoff_initial=8, backoff_max=8)
-    ask = provider.of(server, timeout=None, retry=policy, clock=clock, roll=random.Random(39))
-
-    with watch.raises(ServerError):
-        await ask()
-
-    assert len(clock.slept) == 99
-    assert 0 <= min(clock.slept) < 1 < 7 < max(clock.slept) <= 8
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 501, 505, 507, 511])
@@ -270,7 +214,7 @@ async def test_f39_other_failure_is_final(
     assert server.count(provider.path) == 1
 
 
-# 41: redirects
+# 41, 42 and 44: redirects, odd statuses, cookies
 
 
 @pytest.mark.parametrize(
@@ -297,36 +241,36 @@ async def test_f41_redirect_is_not_followed(
     assert other.connections == []
 
 
-# 42: statuses that nobody has heard of
-
-
-@pytest.mark.parametrize("status", [201, 202, 203, 206, 207, 226, 299])
-async def test_f42_other_success_is_unexpected(
-    server: FaultServer, provider: Provider, watch: Watch, status: int
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226, 299])
+@pytest.mark.parametrize("body", ["good", "", "[]"], ids=lambda body: body or "empty")
+async def test_f42_f49_other_success_is_unexpected(
+    server: FaultServer, provider: Provider, watch: Watch, status: int, body: str
 ) -> None:
-    """No 2xx but 200 is an answer, however good its body looks: it may hold a part of a list, or none."""
-    server.always(provider.path, json_answer(provider.document, status))
+    """No 2xx but 200 is an answer, whatever its body looks like: it may hold a part of a list, or none."""
+    sent = "" if status in (204, 205) else json.dumps(provider.document) if body == "good" else body
+    server.always(provider.path, answer(sent.encode(), status))
 
-    with watch.raises(UnexpectedResponseError) as caught:
+    with watch.raises(UnexpectedResponseError, match=f" answered (status )?{status} ?.*, but not as spec") as caught:
         await provider.of(server)()
 
     assert (caught.value.status_code, caught.value.json_path) == (status, "$")
     assert caught.value.message == f"its status is {status}, not 200"
-    assert json.loads(caught.value.body) == provider.document
+    assert caught.value.body == sent
     assert server.count(provider.path) == 1
+
+
+@pytest.mark.parametrize("status", [201, 299])
+async def test_f42_token_is_taken_from_any_success(m3ter: MakeM3ter, server: FaultServer, status: int) -> None:
+    """A usable token is one, whatever 2xx it comes with."""
+    serve(server, tokens=json_answer({"access_token": token(1)}, status))
+
+    assert await listed(m3ter(server)) == ["group-1"]
+    assert server.count(TOKEN) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (499, APIStatusError),
-        (498, APIStatusError),
-        (418, APIStatusError),
-        (520, ServerError),
-        (599, ServerError),
-        (600, APIStatusError),
-        (999, APIStatusError),
-    ],
+    [(498, APIStatusError), (499, APIStatusError), (520, ServerError), (599, ServerError), (999, APIStatusError)],
 )
 async def test_f42_unknown_failure_is_of_its_class(
     server: FaultServer, provider: Provider, watch: Watch, status: int, kind: type[APIStatusError]
@@ -342,9 +286,6 @@ async def test_f42_unknown_failure_is_of_its_class(
     assert str(caught.value).startswith(f"GET {provider.path} answered ")
     assert str(status) in str(caught.value)
     assert server.count(provider.path) == 1
-
-
-# 44: cookies
 
 
 async def test_f44_cookies_are_never_sent_back(server: FaultServer, provider: Provider) -> None:
@@ -363,7 +304,6 @@ async def test_f44_cookies_are_never_sent_back(server: FaultServer, provider: Pr
 # 47 and 48: bodies of errors
 
 HTML = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>" + b"<p>nginx</p>" * 1000
-XML = b'<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>'
 PROBLEM = "application/problem+json"
 
 
@@ -376,49 +316,23 @@ PROBLEM = "application/problem+json"
         (500, b"", "", ServerError, "Internal Server Error"),
         (400, b'{"message": "no such', "application/json", BadRequestError, '{"message": "no such'),
         (400, b'["no", "such"]', "application/json", BadRequestError, '["no", "such"]'),
-        (400, b"null", "application/json", BadRequestError, "Bad Request"),
         (400, b'{"message": 5}', "application/json", BadRequestError, "Bad Request"),
-        (400, b'{"message": " "}', "application/json", BadRequestError, "Bad Request"),
-        (
-            422,
-            b'{"message": "no\\nsuch\\u0000\\u001b[31m \\ud800"}',
-            "application/json",
-            BadRequestError,
-            "no such [31m",
-        ),
-        (503, XML, "application/xml", ServerError, "Service Unavailable"),
+        (422, b'{"message": "a\\nb\\u0000\\u001b[31m \\ud800"}', "application/json", BadRequestError, "a b [31m"),
+        (503, b'<?xml version="1.0"?><Error/>', "application/xml", ServerError, "Service Unavailable"),
         (404, b"\xff\xfe\x00 no \x1b[2J such", "text/plain", NotFoundError, "\ufffd\ufffd no [2J such"),
-        (404, "ungültig".encode("latin-1"), "text/plain", NotFoundError, "ung\ufffdltig"),
         (401, b'{"error": "invalid", "error_description": "too old"}', "", AuthenticationError, "too old"),
         (403, b'{"error": "forbidden"}', "", PermissionDeniedError, "forbidden"),
         (429, b"[" * 200_000, "application/json", RateLimitedError, None),
         (500, b"x" * 5 * MIB, "text/plain", ServerError, None),
         (400, b'{"message": "' + b"x" * MIB + b'"}', "application/json", BadRequestError, None),
         (400, b'{"n": ' + b"1" * 5000 + b"}", "application/json", BadRequestError, None),
+        (500, b'{"status": 200, "title": "Broken", "detail": "It is stuck"}', PROBLEM, ServerError, "It is stuck"),
+        (500, b'{"status": 200, "title": "Broken", "detail": null}', PROBLEM, ServerError, "Broken"),
+        (500, b'{"status": 200, "code": 5}', PROBLEM, ServerError, "Internal Server Error"),
     ],
-    ids=[
-        "502 HTML",
-        "502 HTML as JSON",
-        "413 text",
-        "500 empty",
-        "400 cut JSON",
-        "400 list",
-        "400 null",
-        "400 number",
-        "400 blank",
-        "422 control characters",
-        "503 XML",
-        "404 bytes",
-        "404 latin-1",
-        "401 OAuth",
-        "403 error",
-        "429 deep JSON",
-        "500 long text",
-        "400 long JSON",
-        "400 long number",
-    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
 )
-async def test_f47_body_of_an_error_may_be_anything(
+async def test_f47_f48_body_of_an_error_may_be_anything(
     server: FaultServer,
     provider: Provider,
     watch: Watch,
@@ -434,11 +348,14 @@ async def test_f47_body_of_an_error_may_be_anything(
     with watch.raises(kind) as caught:
         await provider.of(server, retry=RetryPolicy(attempts=1))()
 
-    assert type(caught.value) is kind
-    assert caught.value.status_code == status
-    assert is_short_and_printable(caught.value)
-    assert len(caught.value.body) <= 4096
-    assert message is None or caught.value.message == message
+    error = caught.value
+    assert type(error) is kind
+    assert error.status_code == status
+    assert error.message.isprintable()
+    assert str(error).isprintable()
+    assert 0 < len(error.message) <= 1000
+    assert len(error.body) <= 4096
+    assert message is None or error.message == message
 
 
 async def test_f47_compressed_error_is_read(server: FaultServer, provider: Provider, watch: Watch) -> None:
@@ -451,28 +368,12 @@ async def test_f47_compressed_error_is_read(server: FaultServer, provider: Provi
     assert (caught.value.message, caught.value.body) == ("squeezed", '{"message": "squeezed"}')
 
 
-@pytest.mark.parametrize("coding", ["br", "gzip, gzip"])
-async def test_f47_error_in_an_unknown_coding_is_an_error(
-    server: FaultServer, provider: Provider, watch: Watch, coding: str
-) -> None:
-    """Where the body cannot be read, the status speaks alone."""
-    server.always(provider.path, answer(b"\x1f\x8brubbish", 404, {"Content-Encoding": coding}))
-
-    with watch.raises(NotFoundError) as caught:
-        await provider.of(server)()
-
-    assert (caught.value.message, caught.value.body) == ("Not Found", "")
-
-
-async def test_f47_too_large_says_the_way_out(
-    server: FaultServer, options: Options, make_m3ter: MakeM3ter, watch: Watch
-) -> None:
+async def test_f47_too_large_says_the_way_out(m3ter: MakeM3ter, server: FaultServer, watch: Watch) -> None:
     """m3ter's 413 tells the caller to ask for smaller pages; the message stays the provider's."""
-    server.always(TOKEN, token_answer())
-    server.always(PAGE, json_answer({"message": "response too large"}, 413))
+    serve(server, json_answer({"message": "response too large"}, 413))
 
     with watch.raises(BadRequestError) as caught:
-        await make_m3ter(server, **options()).list_user_groups("ada").first()
+        await listed(m3ter(server), "ada")
 
     assert caught.value.message == "response too large"
     assert str(caught.value) == (
@@ -482,25 +383,56 @@ async def test_f47_too_large_says_the_way_out(
     assert server.count(PAGE) == 1
 
 
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        ({"status": 200, "title": "Out of order", "detail": "The lift is stuck"}, "The lift is stuck"),
-        ({"status": 200, "title": "Out of order"}, "Out of order"),
-        ({"status": 200, "title": "Out of order", "detail": None}, "Out of order"),
-        ({"status": 200, "code": 5}, "Internal Server Error"),
-    ],
-    ids=["detail", "title", "null detail", "neither"],
-)
-async def test_f48_problem_details_are_understood(
-    server: FaultServer, provider: Provider, watch: Watch, document: object, message: str
-) -> None:
-    """A problem's detail or title is the message, and its own `status` is not believed (RFC 9457)."""
-    script = json_answer(document, 500).replace(b"application/json", PROBLEM.encode())
-    server.always(provider.path, script)
+# 95: damaged bodies
 
-    with watch.raises(ServerError) as caught:
+
+@damages
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (302, APIStatusError)])
+async def test_f41_f95_status_counts_though_the_body_is_damaged(
+    server: FaultServer, provider: Provider, watch: Watch, status: int, kind: type[APIStatusError], damage: str
+) -> None:
+    """A 404 or a redirect is the error that it is at the first try, with as much of its body as can be read."""
+    server.always(provider.path, damaged(damage, status, ("Location", "/elsewhere")))
+
+    with watch.raises(kind) as caught:
         await provider.of(server)()
 
-    assert (caught.value.status_code, caught.value.message) == (500, message)
-    assert server.count(provider.path) == 3
+    assert caught.value.status_code == status
+    assert (server.count(provider.path), server.count("/elsewhere")) == (1, 0)
+    assert caught.value.body in ("{}", *(WORDS.decode()[:end] for end in range(len(WORDS) + 1)))
+    if damage in ("short Content-Length", "no last chunk", "cut gzip", "cut gzip in chunks"):
+        assert caught.value.body.startswith('{"message": "no such thing')
+
+
+@damages
+async def test_f95_retry_after_counts_though_the_body_is_damaged(
+    server: FaultServer, provider: Provider, clock: FakeClock, damage: str
+) -> None:
+    """A 429 with a `Retry-After` is waited for, and then the call is repeated."""
+    server.once(provider.path, damaged(damage, 429, ("Retry-After", "7")))
+    server.always(provider.path, provider.good)
+
+    assert await provider.of(server, retry=RetryPolicy(), clock=clock)() == GROUP_ID
+
+    (wait,) = clock.slept
+    assert 7 <= wait <= 7.5
+
+
+@damages
+@pytest.mark.parametrize("status", [401, 403])
+async def test_f95_refusal_counts_though_the_body_is_damaged(
+    server: FaultServer, m3ter: MakeM3ter, watch: Watch, damage: str, status: int
+) -> None:
+    """A token that is refused is replaced once; credentials that are refused are so, and not tried again."""
+    server.once(LIST, GOOD_PAGE, damaged(damage, status))
+    server.once(TOKEN, token_answer(token(1)), token_answer(token(2)))
+    serve(server, tokens=damaged(damage, status))
+    client = m3ter(server)
+
+    assert [await listed(client), await listed(client)] == [["group-1"]] * 2
+    assert presented(server) == [token(1), token(1), token(2)]
+    with watch.raises(AuthenticationError) as caught:
+        await m3ter(server).authenticate()
+
+    assert caught.value.status_code == status
+    assert server.count(TOKEN) == 3

@@ -12,18 +12,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
+from faults.calls import GOOD_GROUP, GOOD_PAGE, GROUP, GROUP_ID, PAGE, TOKEN
 from rig import canary
 from rig.cancel import explore
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
-from rig.script import answer, json_answer, reset, token_answer
+from rig.script import answer, reset, token_answer
 from rig.server import FaultServer
 from usergroups import APIConnectionError, RetryPolicy
 from usergroups.transports import aiohttp_transport
-from wire.calls import GROUP, GROUP_ID, PAGE, TOKEN
 
-GOOD_PAGE = json_answer({"data": [{"id": "1"}]})
-GOOD_GROUP = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})
 CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST"
 SANITIZE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 

@@ -74,24 +74,8 @@ async def test_good_test_leaves_nothing(watched: Watch, served: FaultServer) -> 
     assert watched.log.records > 0
 
 
-async def test_call_under_way_is_found(watched: Watch, served: FaultServer) -> None:
-    """A call that nobody ended shows as a task, a place of the gate, and a connection that is in use."""
-    gate = Gate()
-    served.always(GROUP_PATH, (hold(gate),))
-    task = asyncio.create_task(smartpm(watched, served).get_user_group(GROUP))
-    await gate.arrived()
-
-    found = await watched.finish()
-
-    assert any("a task is left" in one for one in found)
-    assert "SmartPMClient: 1 place(s) of the gate lost" in found
-    assert any("a connection is in use" in one for one in found)
-    with pytest.raises(APIConnectionError):
-        await task
-
-
-async def test_callers_before_the_gate_are_found(watched: Watch, served: FaultServer) -> None:
-    """A caller who still waits for his turn is seen."""
+async def test_calls_under_way_are_found(watched: Watch, served: FaultServer) -> None:
+    """Calls that nobody ended show as tasks, a place of the gate, callers before it, and a connection in use."""
     gate = Gate()
     served.always(GROUP_PATH, (hold(gate),))
     client = SmartPMClient(api_key=canary.SMARTPM_API_KEY, company_id="company-1", base_url=served.url, max_in_flight=1)
@@ -101,45 +85,32 @@ async def test_callers_before_the_gate_are_found(watched: Watch, served: FaultSe
 
     found = await watched.finish()
 
+    assert any("a task is left" in one for one in found)
+    assert "SmartPMClient: 1 place(s) of the gate lost" in found
     assert "SmartPMClient: 2 caller(s) still before the gate" in found
+    assert any("a connection is in use" in one for one in found)
     await asyncio.wait(tasks)
     assert all(isinstance(task.exception(), APIConnectionError) for task in tasks)
 
 
-async def test_task_left_is_found(watched: Watch) -> None:
-    """A task that outlives the test is named."""
-    task = asyncio.create_task(asyncio.sleep(60), name="forgotten")
-
-    (found,) = await watched.finish()
-
-    assert "a task is left: forgotten" in found
-    task.cancel()
-
-
-async def test_task_that_failed_unseen_is_found(watched: Watch) -> None:
-    """An exception that nobody fetched from a task is asyncio's complaint, and ours."""
+async def test_tasks_left_or_failed_unseen_are_found(watched: Watch) -> None:
+    """A task that outlives the test is named; an exception that nobody fetched is asyncio's complaint, and ours."""
 
     async def fail() -> None:
         raise LookupError
 
     await asyncio.wait([asyncio.create_task(fail())])
+    task = asyncio.create_task(asyncio.sleep(60), name="forgotten")
 
-    (found,) = await watched.finish()
+    left, complaint = await watched.finish()
 
-    assert found.startswith("asyncio complained: Task exception was never retrieved")
-
-
-async def test_open_socket_is_found(watched: Watch, served: FaultServer) -> None:
-    """A connection that is still open on the server's side is counted."""
-    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
-    await served.open.until(lambda number: number == 1)
-
-    assert await watched.finish() == ["1 socket(s) open on the server"]
-    writer.close()
+    assert "a task is left: forgotten" in left
+    assert complaint.startswith("asyncio complained: Task exception was never retrieved")
+    task.cancel()
 
 
-async def test_faults_of_the_script_are_found(watched: Watch, served: FaultServer) -> None:
-    """A request that no script was for, and a script that failed, fail the test."""
+async def test_what_is_wrong_at_the_server_is_found(watched: Watch, served: FaultServer) -> None:
+    """A socket that is open, a request that no script was for, and a script that failed, fail the test."""
 
     def wrong(request: Request, n: int) -> bytes:
         raise KeyError("x")
@@ -149,10 +120,11 @@ async def test_faults_of_the_script_are_found(watched: Watch, served: FaultServe
         await client.get("/unknown?next=1")
         await client.get("/fails")
 
-    assert await watched.finish() == [
-        "the server's script failed: KeyError('x')",
-        "no script for GET /unknown",
-    ]
+        assert await watched.finish() == [
+            "1 socket(s) open on the server",
+            "the server's script failed: KeyError('x')",
+            "no script for GET /unknown",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -174,20 +146,6 @@ async def test_secret_in_the_log_is_found(watched: Watch, log: Any) -> None:
     assert found
     assert all("log record of" in one for one in found)
     assert not canary.has_canary("".join(found))
-
-
-def test_loggers_can_be_hushed() -> None:
-    """What a storm would log at DEBUG can be switched off, for one test only."""
-    log = logging.getLogger("httpcore.connection")
-    with Watch() as watch:
-        log.debug("heard")
-        watch.hush()
-        watch.hush("httpcore")
-        log.debug("not heard")
-        heard = watch.log.records
-
-    assert heard == 1
-    assert logging.getLogger("httpcore").level == logging.NOTSET
 
 
 async def test_errors_are_looked_into_without_being_asked(watched: Watch) -> None:
@@ -246,24 +204,18 @@ async def test_hidden_secret_in_a_frame_is_well(watched: Watch) -> None:
 
 
 async def test_foreign_exception_on_ours_is_found(watched: Watch) -> None:
-    """No exception from below may hang on an error of the SDK, not even as its context."""
+    """No exception from below may hang on an error of the SDK; what the caller was handling is his own affair."""
     code = "def fetch(kind):\n  try:\n    {}['x']\n  except KeyError:\n    raise kind('gone') from None"
 
     with watched.raises(UserGroupsError):
         in_sdk(code)["fetch"](UserGroupsError)
-
-    assert await watched.finish() == ["UserGroupsError.__context__ is builtins.KeyError"]
-
-
-async def test_callers_own_context_is_well(watched: Watch) -> None:
-    """What the caller was handling when he called is his own affair."""
     with watched.raises(UserGroupsError):
         try:
             int("x")
         except ValueError:
             in_sdk("raise kind('gone')", kind=UserGroupsError)
 
-    assert await watched.finish() == []
+    assert await watched.finish() == ["UserGroupsError.__context__ is builtins.KeyError"]
 
 
 def test_chains_and_groups_are_searched() -> None:

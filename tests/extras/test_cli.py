@@ -57,31 +57,26 @@ def test_m3ter_prints_a_line_for_each_group(server: Server, capsys: pytest.Captu
     ]
 
 
-def test_inherited_asks_for_the_groups_above_too(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--inherited` adds the groups that the user's groups are nested in."""
-    main(["m3ter", "grace", "--inherited"])
+def test_options_of_a_listing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--inherited` adds the groups above; `--page-size 5` gets the twelve in three requests."""
+    main(["m3ter", "grace", "--inherited", "--page-size", "5"])
 
     assert len(capsys.readouterr().out.splitlines()) == 12
-
-
-def test_page_size_says_how_many_come_at_once(server: Server) -> None:
-    """`--page-size 3` gets nine groups in three requests."""
-    main(["m3ter", "grace", "--page-size", "3"])
-
     assert server.sandbox.counts.pages == 3
 
 
-def test_m3ter_json_is_an_object_a_line(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` gives all that is known of a group, for another program."""
+def test_json_is_an_object_a_line(server: Server) -> None:
+    """`--json` gives all that is known, for another program; a program may call `main` and keep what it prints."""
     data = server.sandbox.data
     data.add_m3ter_user("zoe", [data.add_m3ter_group(HOSTILE, colour="red", createdBy=None)])
 
-    status = main(["m3ter", "zoe", "--json"])
+    with redirect_stdout(io.StringIO()) as printed:
+        statuses = main(["m3ter", "zoe", "--json"]), main(["smartpm", MANAGERS, "--json"])
 
-    [line] = capsys.readouterr().out.splitlines()
-    group = json.loads(line)
-    assert status == 0
+    group, managers = map(json.loads, printed.getvalue().splitlines())
+    assert statuses == (0, 0)
     assert (group["name"], group["colour"], "createdBy" in group) == (HOSTILE, "red", False)
+    assert (managers["id"], len(managers["users"])) == (MANAGERS, 5)
 
 
 def test_smartpm_prints_the_group_and_its_users(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,14 +89,6 @@ def test_smartpm_prints_the_group_and_its_users(server: Server, capsys: pytest.C
         "  kirby.smart@blah.com  Kirby Smart  Admin  2024-01-01 12:00+00:00",
         "  nell.null@blah.com  Nell Null  Admin  -",
     ]
-
-
-def test_smartpm_json_is_one_object(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` gives the whole group on one line."""
-    main(["smartpm", MANAGERS, "--json"])
-
-    [line] = capsys.readouterr().out.splitlines()
-    assert (json.loads(line)["id"], len(json.loads(line)["users"])) == (MANAGERS, 5)
 
 
 @pytest.mark.parametrize("terminal", ["0", "1"], ids=["file", "terminal"])
@@ -206,23 +193,6 @@ def test_f94_no_name_turns_a_terminals_line_around(server: Server) -> None:
     assert piped("m3ter", "zoe").decode() == "7  ops \u202enimda\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--help"], "Who is in which user group?"),
-        (["m3ter", "--help"], "in, a line each."),
-        (["--version"], __version__),
-    ],
-    ids=["help", "help of a command", "version"],
-)
-def test_f94_help_can_be_read_in_a_pipe(arguments: list[str], says: str) -> None:
-    """The help has a width in which it can be read, and no codes in a pipe."""
-    printed = piped(*arguments, COLUMNS="0", FORCE_COLOR="1").decode()
-
-    assert "\x1b" not in printed
-    assert says in printed
-
-
 def test_a_name_that_the_terminal_cannot_show_is_spelt_out(server: Server) -> None:
     """An output that knows ASCII only gets an escape, not a traceback."""
     group_id = server.sandbox.data.add_smartpm_group("Zoë", [smartpm_user("Zoë Zulu")])
@@ -237,137 +207,6 @@ def test_a_name_that_the_terminal_cannot_show_is_spelt_out(server: Server) -> No
     )
 
     assert run.stdout.splitlines()[0] == r"Zo\xeb"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["m3ter", "who?"], "users/who%3F/usergroups answered 404 Not Found: No such user"),
-        (["smartpm", "550e8400-e29b-41d4-a716-44665544ffff"], "answered 404 Not Found"),
-    ],
-    ids=["unknown user", "unknown group"],
-)
-def test_failure_is_one_sentence_and_status_1(
-    server: Server, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What went wrong is one line on stderr, without a traceback, and nothing is on stdout."""
-    status = main(arguments)
-
-    printed = capsys.readouterr()
-    assert (status, printed.out) == (1, "")
-    assert printed.err.startswith("usergroups: ")
-    assert printed.err.count("\n") == 1
-    assert sentence in printed.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "missing"),
-    [
-        (["m3ter", "ada"], ["M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET"]),
-        (["smartpm", MANAGERS], ["SMARTPM_API_KEY", "SMARTPM_COMPANY_ID"]),
-    ],
-    ids=["m3ter", "smartpm"],
-)
-def test_missing_settings_are_named_at_once(
-    arguments: list[str], missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without credentials the command says which variables to set, all of them, and speaks of no argument."""
-    for name in missing:
-        monkeypatch.delenv(name, raising=False)
-
-    status = main(arguments)
-
-    printed = capsys.readouterr()
-    assert (status, printed.out) == (2, "")
-    assert printed.err == f"usergroups: not set in the environment: {', '.join(missing)}\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ([], "a command is missing"),
-        (["m3ter"], "USER_ID"),
-        (["m3ter", "ada", "more"], "more"),
-        (["m3ter", "ada", "--page-size", "x"], "--page-size"),
-        (["m3ter", "ada", "--page-size", "0"], "page_size must be from 1 to 200"),
-        (["m3ter", "ada", "--page-size", "201"], "page_size must be from 1 to 200"),
-        (["m3ter", ""], "user_id must not be blank"),
-        (["smartpm", "no-uuid"], "user_group_id must be a UUID"),
-        (["smartpm", "--nope"], "--nope"),
-        (["nope"], "nope"),
-    ],
-    ids=[
-        "nothing",
-        "no user",
-        "too much",
-        "no number",
-        "page too small",
-        "page too large",
-        "blank user",
-        "no UUID",
-        "unknown option",
-        "unknown command",
-    ],
-)
-def test_wrong_usage_is_status_2(
-    server: Server, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A command that is wrong in itself asks nobody, and is told apart from one that failed."""
-    status = main(arguments)
-
-    printed = capsys.readouterr()
-    assert (status, printed.out, server.sandbox.counts.requests) == (2, "", 0)
-    assert printed.err.startswith("usergroups: ")
-    assert printed.err.count("\n") == 1
-    assert sentence in printed.err
-
-
-def test_bad_setting_is_status_2(
-    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A setting that cannot be right is as wrong as the command itself would be."""
-    monkeypatch.setenv("M3TER_API_KEY", " ")
-
-    status = main(["m3ter", "ada"])
-
-    printed = capsys.readouterr()
-    assert (status, printed.out, server.sandbox.counts.requests) == (2, "", 0)
-    assert "M3TER_API_KEY" in printed.err
-
-
-def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--help` names the commands and what the exit status means, `--version` the version."""
-    assert main(["--help"]) == 0
-    said = capsys.readouterr().out
-    assert {"m3ter", "smartpm"} <= set(said.split())
-    assert "Exit status: 0" in said
-
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out.strip() == __version__
-
-
-@pytest.mark.parametrize(
-    ("command", "variables"),
-    [
-        ("m3ter", ["M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET", "M3TER_BASE_URL"]),
-        ("smartpm", ["SMARTPM_API_KEY", "SMARTPM_COMPANY_ID", "SMARTPM_BASE_URL"]),
-    ],
-)
-def test_help_of_a_command(command: str, variables: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The help of a command names its settings, and says the same of `--json` as that of the other."""
-    assert main([command, "--help"]) == 0
-
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert all(variable in said for variable in variables)
-    assert "Print JSON, an object a line, with all that is known." in said
-
-
-def test_output_need_not_be_a_file(server: Server) -> None:
-    """A program may call `main` and keep what it prints."""
-    with redirect_stdout(io.StringIO()) as printed:
-        status = main(["m3ter", "ada", "--json"])
-
-    assert (status, len(printed.getvalue().splitlines())) == (0, 3)
 
 
 @pytest.mark.parametrize("package", ["cyclopts", "rich"])
@@ -396,72 +235,6 @@ def test_reader_that_leaves_early_ends_the_command_in_silence(server: Server, op
         assert process.stderr.read() == b""
 
     assert process.returncode == 1
-
-
-def test_pipe_that_breaks_at_the_end_is_no_traceback(server: Server) -> None:
-    """What is left in the buffer when the reader has gone is thrown away, at the interpreter's exit too."""
-    reading, writing = os.pipe()
-    os.close(reading)
-
-    with os.fdopen(writing, "w", encoding="utf-8") as broken, redirect_stdout(broken):
-        status = main(["m3ter", "ada", "--json"])
-
-    assert status == 1
-
-
-def test_complaint_that_nobody_reads_is_no_traceback() -> None:
-    """`usergroups 2>&1 | true` ends in silence, too."""
-    reading, writing = os.pipe()
-    os.close(reading)
-
-    with (
-        os.fdopen(writing, "w", encoding="utf-8", buffering=1) as broken,
-        redirect_stdout(broken),
-        redirect_stderr(broken),
-    ):
-        status = main([])
-
-    assert status == 2
-
-
-def without_output(*arguments: str, redirection: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command in a shell that leads its output elsewhere."""
-    line = f"{shlex.join([sys.executable, '-c', CODE, *arguments])} {redirection}"
-    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
-
-
-@NEEDS_FULL
-@pytest.mark.parametrize(
-    "arguments",
-    [["m3ter", "linus"], ["m3ter", "ada", "--json"], ["smartpm", MANAGERS], ["--help"]],
-    ids=["long listing", "json", "group", "help"],
-)
-def test_output_that_cannot_be_written_is_one_sentence_and_status_1(server: Server, arguments: list[str]) -> None:
-    """A disk that is full is told in one line on stderr, without a traceback."""
-    run = without_output(*arguments, redirection="> /dev/full")
-
-    assert (run.returncode, run.stderr) == (1, "usergroups: cannot write to stdout: no space left on device\n")
-
-
-def test_missing_output_is_one_sentence_and_status_1(server: Server) -> None:
-    """Where stdout is closed, the command says so and asks nobody."""
-    run = without_output("m3ter", "ada", redirection=">&-")
-
-    assert (run.returncode, run.stderr) == (1, "usergroups: cannot write to stdout: it is closed\n")
-    assert server.sandbox.counts.requests == 0
-
-
-def test_complaint_without_stderr_is_not_printed_elsewhere() -> None:
-    """Where stderr is closed, a complaint is no part of the output, and the exit status stays what it is."""
-    run = without_output("nope", redirection="2>&-")
-
-    assert (run.returncode, run.stdout) == (2, "")
-
-
-@NEEDS_FULL
-def test_full_stderr_leaves_the_exit_status() -> None:
-    """A complaint that cannot be written is left out, and the exit status stays what it is."""
-    assert without_output("nope", redirection="2> /dev/full").returncode == 2
 
 
 def test_module_is_the_command(server: Server) -> None:
@@ -508,3 +281,118 @@ def test_interrupt_is_status_130(server: Server, monkeypatch: pytest.MonkeyPatch
             connection.close()
 
     assert (process.returncode, said) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["m3ter", "who?"], 1, "users/who%3F/usergroups answered 404 Not Found: No such user"),
+        (["smartpm", "550e8400-e29b-41d4-a716-44665544ffff"], 1, "answered 404 Not Found"),
+        ([], 2, "a command is missing"),
+        (["m3ter"], 2, "USER_ID"),
+        (["m3ter", "ada", "more"], 2, "more"),
+        (["m3ter", "ada", "--page-size", "x"], 2, "--page-size"),
+        (["m3ter", "ada", "--page-size", "201"], 2, "page_size must be from 1 to 200"),
+        (["m3ter", ""], 2, "user_id must not be blank"),
+        (["smartpm", "no-uuid"], 2, "user_group_id must be a UUID"),
+        (["smartpm", "--nope"], 2, "--nope"),
+        (["nope"], 2, "nope"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_went_wrong_is_one_sentence_and_the_status(
+    server: Server, arguments: list[str], status: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that failed, and one that is wrong in itself and asks nobody, are told apart, on stderr alone."""
+    assert main(arguments) == status
+
+    printed = capsys.readouterr()
+    assert (printed.out, server.sandbox.counts.requests > 0) == ("", status == 1)
+    assert printed.err.startswith("usergroups: ")
+    assert printed.err.count("\n") == 1
+    assert sentence in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "sentence"),
+    [
+        (["m3ter", "ada"], {}, "not set in the environment: M3TER_ORG_ID, M3TER_API_KEY, M3TER_API_SECRET\n"),
+        (["smartpm", MANAGERS], {}, "not set in the environment: SMARTPM_API_KEY, SMARTPM_COMPANY_ID\n"),
+        (["m3ter", "ada"], {"M3TER_ORG_ID": "o", "M3TER_API_KEY": " ", "M3TER_API_SECRET": "s"}, "M3TER_API_KEY"),
+    ],
+    ids=["m3ter", "smartpm", "blank"],
+)
+def test_settings_that_are_missing_or_wrong_are_named(
+    arguments: list[str],
+    settings: dict[str, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without good credentials the command says which variables to set, all of them, and speaks of no argument."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(arguments) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("usergroups: ")
+    assert sentence in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--help"], ["Who is in which user group?", "m3ter", "smartpm", "Exit status: 0"]),
+        (["m3ter", "--help"], ["a line each.", "M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET", "M3TER_BASE_URL"]),
+        (["smartpm", "--help"], ["SMARTPM_API_KEY", "SMARTPM_COMPANY_ID", "SMARTPM_BASE_URL"]),
+        (["--version"], [__version__]),
+    ],
+    ids=" ".join,
+)
+def test_f94_help_names_commands_settings_and_statuses(arguments: list[str], says: list[str]) -> None:
+    """The help of a command names its settings, at a width in which it can be read, and without codes in a pipe."""
+    printed = piped(*arguments, COLUMNS="0", FORCE_COLOR="1").decode()
+
+    said = " ".join(printed.replace("│", " ").replace("--no-json", "").split())
+    assert "\x1b" not in printed
+    assert [one for one in says if one not in said] == []
+    assert ("Print JSON, an object a line, with all that is known." in said) == (len(arguments) == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["m3ter", "ada", "--json"], 1), ([], 2)], ids=["output", "complaint"]
+)
+def test_pipe_that_breaks_is_no_traceback(server: Server, arguments: list[str], status: int) -> None:
+    """What is left in the buffer when the reader has gone is thrown away, at the interpreter's exit too."""
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with os.fdopen(writing, "w", encoding="utf-8") as broken, redirect_stdout(broken), redirect_stderr(broken):
+        assert main(arguments) == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "status", "said"),
+    [
+        *(
+            pytest.param(one, "> /dev/full", 1, "cannot write to stdout: no space left on device", marks=NEEDS_FULL)
+            for one in (["m3ter", "linus"], ["m3ter", "ada", "--json"], ["smartpm", MANAGERS], ["--help"])
+        ),
+        (["m3ter", "ada"], ">&-", 1, "cannot write to stdout: it is closed"),
+        (["nope"], "2>&-", 2, ""),
+        pytest.param(["nope"], "2> /dev/full", 2, "", marks=NEEDS_FULL),
+    ],
+)
+def test_output_that_cannot_be_written(
+    server: Server, arguments: list[str], redirection: str, status: int, said: str
+) -> None:
+    """It is told in one line on stderr, without a traceback; a complaint goes nowhere else, and the status stays."""
+    line = f"{shlex.join([sys.executable, '-c', CODE, *arguments])} {redirection}"
+
+    run = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+
+    assert (run.returncode, run.stdout) == (status, "")
+    assert run.stderr == (f"usergroups: {said}\n" if said else "")
+    assert redirection != ">&-" or server.sandbox.counts.requests == 0

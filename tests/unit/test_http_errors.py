@@ -2,7 +2,6 @@
 
 import html
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -38,86 +37,41 @@ PATH = "/organizations/o%2F1/users/u/usergroups"
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
 
-def answer(
-    status: int = 400,
-    body: bytes | str | object = b"",
-    *,
-    headers: dict[str, str] | None = None,
-    sent: dict[str, str] | None = None,
-) -> Response:
-    """Return an answer with *headers* to a request that was sent with *sent*; a body that is neither is JSON."""
-    if isinstance(body, str):
-        body = body.encode()
-    if not isinstance(body, bytes):
-        body = json.dumps(body).encode()
-    request = httpx.Request("GET", URL, headers=sent)
-    return Response(status_code=status, headers=headers or {}, body=body, request=request)
+def answer(status: int = 400, body: bytes | str | object = b"", *, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer; a *body* that is neither bytes nor text is JSON."""
+    if not isinstance(body, bytes | str):
+        body = json.dumps(body)
+    content = body if isinstance(body, bytes) else body.encode()
+    return Response(status_code=status, headers=headers or {}, body=content, request=httpx.Request("GET", URL))
 
 
-def basic(user: str, password: str) -> str:
-    """Return the credentials of HTTP Basic."""
-    return b64encode(f"{user}:{password}".encode()).decode()
+def status_error(came: Response, *secrets: str, **options: Any) -> APIStatusError:
+    """Make the error of *came* for a client that has *secrets*."""
+    return answers.status_error(came, Redactor(*map(Secret, secrets)), **options)
 
 
-def redactor(came: Response) -> Redactor:
-    """Return the redactor of a client with the secrets that it has sent for *came*."""
-    scheme, _, credentials = came.request.headers.get("authorization", "").partition(" ")
-    secrets = [came.request.headers.get("x-api-key", ""), credentials]
-    if scheme == "Basic":
-        secrets += b64decode(credentials).decode().split(":", 1)
-    return Redactor(*map(Secret, secrets))
+def unexpected(came: Response, *secrets: str, **options: Any) -> UnexpectedResponseError:
+    """Make the error of *came*, which has no id, for a client that has *secrets*."""
+    return answers.unexpected(came, MismatchError("$.id", "it is missing"), Redactor(*map(Secret, secrets)), **options)
 
 
-def status_error(came: Response, **options: Any) -> APIStatusError:
-    """Make the error of *came* for a client that hides what it has sent."""
-    return answers.status_error(came, redactor(came), **options)
-
-
-def unexpected(came: Response, mismatch: MismatchError, *kind: Any) -> UnexpectedResponseError:
-    """Make the error of *came*, which is not as specified, for a client that hides what it has sent."""
-    return answers.unexpected(came, mismatch, redactor(came), *kind)
-
-
-STATUSES: dict[int, type[APIStatusError]] = {
-    300: APIStatusError,
-    301: APIStatusError,
-    304: APIStatusError,
-    307: APIStatusError,
-    400: BadRequestError,
-    401: AuthenticationError,
-    402: APIStatusError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    405: APIStatusError,
-    408: APIStatusError,
-    409: APIStatusError,
-    413: BadRequestError,
-    418: APIStatusError,
-    422: BadRequestError,
-    429: RateLimitedError,
-    451: APIStatusError,
-    499: APIStatusError,
-    500: ServerError,
-    501: ServerError,
-    502: ServerError,
-    503: ServerError,
-    504: ServerError,
-    520: ServerError,
-    599: ServerError,
-    600: APIStatusError,
-    999: APIStatusError,
-    100: APIStatusError,
+STATUSES: dict[type[APIStatusError], list[int]] = {
+    APIStatusError: [100, 300, 304, 399, 402, 405, 408, 409, 418, 451, 499, 600, 999],
+    BadRequestError: [400, 413, 422],
+    AuthenticationError: [401],
+    PermissionDeniedError: [403],
+    NotFoundError: [404],
+    RateLimitedError: [429],
+    ServerError: [500, 501, 502, 503, 504, 520, 599],
 }
 
 
-@pytest.mark.parametrize(("status", "kind"), STATUSES.items(), ids=lambda value: getattr(value, "__name__", str(value)))
-def test_f42_class_of_a_status(status: int, kind: type[APIStatusError]) -> None:
+@pytest.mark.parametrize("kind", STATUSES, ids=lambda kind: kind.__name__)
+def test_f42_class_of_a_status(kind: type[APIStatusError]) -> None:
     """Every status has its error, also those that no standard knows."""
-    error = status_error(answer(status))
+    errors = [status_error(answer(status)) for status in STATUSES[kind]]
 
-    assert error_class(status) is kind
-    assert type(error) is kind
-    assert error.status_code == status
+    assert [(type(error), error.status_code) for error in errors] == [(kind, status) for status in STATUSES[kind]]
 
 
 @pytest.mark.parametrize(
@@ -138,25 +92,16 @@ def test_error_says_what_was_asked_and_what_came_back() -> None:
     assert (error.message, error.body) == ("Too fast", '{"message": "Too fast"}')
     assert (error.headers, error.retry_after, error.request_id) == (headers, 7.0, "r-1")
     assert str(error) == f"GET {PATH} answered 429 Too Many Requests: Too fast"
-
-
-def test_query_is_not_shown() -> None:
-    """What stands in the query, a page token perhaps, is in no error."""
-    error = status_error(answer(400, "no"))
-
-    assert "canary" not in f"{error} {error!r} {vars(error)}"
-    assert error.path == PATH
+    assert "canary" not in f"{error!r} {vars(error)}"  # it is in the query
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind", "message"),
     [
         pytest.param(502, "<html><h1>Bad Gateway</h1></html>", ServerError, "Bad Gateway", id="502 with HTML"),
-        pytest.param(502, " \n<!DOCTYPE html>\n<p>no", ServerError, "Bad Gateway", id="502 with HTML after a line"),
         pytest.param(502, b"\xef\xbb\xbf<html>", ServerError, "Bad Gateway", id="502 with HTML after a mark"),
         pytest.param(413, "too\nlarge\x00", BadRequestError, "too large", id="413 with text"),
         pytest.param(500, b"", ServerError, "Internal Server Error", id="500 with nothing"),
-        pytest.param(500, b" \n", ServerError, "Internal Server Error", id="500 with white space"),
         pytest.param(400, '{"message": "cut o', BadRequestError, '{"message": "cut o', id="400 with cut JSON"),
         pytest.param(400, ["no"], BadRequestError, '["no"]', id="400 with a list"),
         pytest.param(400, [[], [None]], BadRequestError, "Bad Request", id="400 with a list of nothing"),
@@ -167,17 +112,12 @@ def test_query_is_not_shown() -> None:
             '{"error": {"message": "no"}}',
             id="400 with words within",
         ),
-        pytest.param(400, None, BadRequestError, "Bad Request", id="400 with null"),
-        pytest.param(400, {"code": 5}, BadRequestError, "Bad Request", id="400 without words"),
         pytest.param(400, b'"no such thing"', BadRequestError, "no such thing", id="400 with JSON text"),
-        pytest.param(503, '<?xml version="1.0"?><e/>', ServerError, "Service Unavailable", id="503 with XML"),
         pytest.param(500, b"\xff\xfe", ServerError, "\ufffd\ufffd", id="500 with bytes"),
         pytest.param(500, b"[" * 200_000, ServerError, "[" * 999 + "…", id="500 with deep JSON"),
-        pytest.param(520, "", ServerError, "status 520", id="520 with nothing"),
         pytest.param(404, {"message": "no\r\nuser"}, NotFoundError, "no user", id="404 with two lines"),
         pytest.param(404, {"message": "\x00"}, NotFoundError, "Not Found", id="404 with nothing to print"),
         pytest.param(404, b'\xef\xbb\xbf{"message": "no"}', NotFoundError, "no", id="404 with JSON after a mark"),
-        pytest.param(404, rb'{"message": "a\ud800b"}', NotFoundError, "a b", id="404 with a lone surrogate"),
     ],
 )
 def test_f47_words(status: int, body: object, kind: type[APIStatusError], message: str) -> None:
@@ -195,10 +135,8 @@ def test_f47_words(status: int, body: object, kind: type[APIStatusError], messag
         pytest.param({"message": "m", "error_description": "d", "error": "e"}, "m", id="m3ter's message"),
         pytest.param({"error": "invalid_client", "error_description": "wrong"}, "wrong", id="OAuth's description"),
         pytest.param({"error": "invalid_client"}, "invalid_client", id="OAuth's code"),
-        pytest.param({"message": None, "error": "e"}, "e", id="a message that is null"),
         pytest.param({"message": " ", "error": "e"}, "e", id="a message that is blank"),
         pytest.param({"message": {"a": 1}, "error": "e"}, "e", id="a message that is no text"),
-        pytest.param({"message": ["m"]}, '{"message": ["m"]}', id="only text within"),
         pytest.param({"message": [1], "error": " "}, "Bad Request", id="no text at all"),
     ],
 )
@@ -227,36 +165,12 @@ def test_f48_problem_details(document: dict[str, object], message: str) -> None:
     assert (error.status_code, error.message) == (500, message)
 
 
-def test_f47_hint_is_no_part_of_the_message() -> None:
-    """The way out is in the error's text; its message is the provider's alone."""
-    error = status_error(answer(413, {"message": "Too large"}), hint="ask for less at a time, with a smaller page_size")
-
-    assert error.message == "Too large"
-    assert "page_size" in str(error)
-
-
-def test_message_is_at_most_1000_characters() -> None:
-    """A provider that says very much is quoted in part."""
-    error = status_error(answer(400, {"message": "x" * 100_000}))
-
-    assert error.message == "x" * 999 + "…"
-
-
 def test_message_of_a_long_body_is_found() -> None:
     """Words are found beside a stack trace that is longer than what is kept of the body."""
     error = status_error(answer(500, {"trace": "x" * 100_000, "message": "The disk is full."}))
 
     assert error.message == "The disk is full."
     assert len(error.body) == 4096
-
-
-@pytest.mark.parametrize("size", [300_000, 3_000_000])
-def test_very_long_body_is_not_read_to_its_end(size: int) -> None:
-    """Of a body of many pages, the first characters are kept."""
-    error = status_error(answer(500, b"x" * size))
-
-    assert error.body == "x" * 4096
-    assert error.message == "x" * 999 + "…"
 
 
 @pytest.mark.parametrize(
@@ -271,7 +185,7 @@ def test_very_long_body_is_not_read_to_its_end(size: int) -> None:
 def test_body_is_at_most_4096_characters(body: bytes | str, text: str) -> None:
     """The body is kept as text, and not more of it than helps."""
     assert status_error(answer(500, body)).body == text
-    assert unexpected(answer(200, body), MismatchError("$", "no")).body == text
+    assert unexpected(answer(200, body)).body == text
 
 
 def test_body_can_be_left_out() -> None:
@@ -301,7 +215,7 @@ def test_body_can_be_left_out() -> None:
 def test_request_id(headers: dict[str, str], request_id: str | None) -> None:
     """The provider's name for the request is found under the first of its usual names."""
     assert status_error(answer(500, headers=headers)).request_id == request_id
-    assert unexpected(answer(200, headers=headers), MismatchError("$", "no")).request_id == request_id
+    assert unexpected(answer(200, headers=headers)).request_id == request_id
 
 
 def test_f44_cookies_are_not_kept() -> None:
@@ -316,119 +230,51 @@ def test_f41_way_out_of_a_redirect() -> None:
     assert str(status_error(answer(302))).endswith("302 Found; redirects are not followed: check base_url")
 
 
-class TestUnexpected:
-    """Answers that say yes, and are not as specified."""
+@pytest.mark.parametrize("kind", [UnexpectedResponseError, PaginationError])
+def test_unexpected_says_where_and_how(kind: type[UnexpectedResponseError]) -> None:
+    """An answer that says yes, and is not as specified, has the place, the reason, and what was asked and came back."""
+    error = unexpected(answer(200, "{}", headers={"x-request-id": "r"}), kind=kind)
 
-    def test_error_says_where_and_how(self) -> None:
-        """An error has the place, the reason, and what was asked and came back."""
-        error = unexpected(answer(200, "{}", headers={"x-request-id": "r"}), MismatchError("$.id", "it is missing"))
-
-        assert type(error) is UnexpectedResponseError
-        assert (error.json_path, error.message, error.body) == ("$.id", "it is missing", "{}")
-        assert (error.status_code, error.request_id, error.method, error.path) == (200, "r", "GET", PATH)
-        assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: it is missing (at $.id)"
-
-    def test_error_of_another_kind(self) -> None:
-        """The caller may ask for a kind of its own."""
-        error = unexpected(answer(200, "{}"), MismatchError("$.nextToken", "again"), PaginationError)
-
-        assert type(error) is PaginationError
+    assert type(error) is kind
+    assert (error.json_path, error.message, error.body) == ("$.id", "it is missing", "{}")
+    assert (error.status_code, error.request_id, error.method, error.path) == (200, "r", "GET", PATH)
+    assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: it is missing (at $.id)"
 
 
-SECRET_SENT = [
-    pytest.param({"authorization": "Bearer canary-token"}, "canary-token", id="an access token"),
-    pytest.param({"x-api-key": "canary-key"}, "canary-key", id="an API key"),
-    pytest.param({"x-api-key": "canary key with spaces"}, "canary key with spaces", id="an API key with spaces"),
-    pytest.param({"x-api-key": r'canary"/\key'}, r'canary"/\key', id="an API key with signs"),
-    pytest.param({"x-api-key": "canary<&>'%+/=key"}, "canary<&>'%+/=key", id="an API key with more signs"),
-    pytest.param({"authorization": f"Basic {basic('user', 'canary-secret')}"}, "canary-secret", id="an API secret"),
-    pytest.param({"authorization": f"Basic {basic('user', 'canary:secret')}"}, "canary:secret", id="one with a colon"),
-    pytest.param({"authorization": f"Basic {basic('canary-user', 'x')}"}, "canary-user", id="a key's id"),
-    pytest.param(
-        {"authorization": f"Basic {basic('canary-1', 'canary-1-and-more')}"},
-        "canary-1-and-more",
-        id="one within another",
-    ),
-    pytest.param(
-        {"authorization": f"Basic {basic('user', 'canary-secret')}"},
-        basic("user", "canary-secret"),
-        id="the Basic value",
-    ),
-]
-
-
-@pytest.mark.parametrize(("sent", "secret"), SECRET_SENT)
-@pytest.mark.parametrize("status", [200, 401])
-def test_f74_what_the_provider_repeats_is_hidden(sent: dict[str, str], secret: str, status: int) -> None:
+@pytest.mark.parametrize("make", [status_error, unexpected])
+@pytest.mark.parametrize(
+    "secrets",
+    [["canary-key"], ["canary key with spaces"], ["canary<&>'%+/=\\key"], ["canary-1", "canary-1-and-more"]],
+    ids=["a key", "spaces", "signs", "one within another"],
+)
+def test_f74_what_the_provider_repeats_is_hidden(make: Callable[..., UserGroupsError], secrets: list[str]) -> None:
     """A provider that repeats a secret, in its words, its body or a header, does not put it into an error."""
-    document = {"message": f"Unknown key {secret}!", "sent": secret}
-    headers = {"x-request-id": f"r-{secret}", "x-echo": secret}
-    came = answer(status, document, headers=headers, sent=sent)
-    error: UserGroupsError = unexpected(came, MismatchError("$", "no")) if status == 200 else status_error(came)
+    said = secrets[-1]
+    document = {"message": f"Unknown key {said}!", "sent": said}
+    came = answer(401, document, headers={"x-request-id": f"r-{said}", "x-echo": said})
 
-    everything = f"{error} {vars(error)}"
-    assert secret not in everything
-    assert "and-more" not in everything
-    assert "canary" not in everything
-    if isinstance(error, APIStatusError):
+    error = make(came, *secrets)
+
+    assert error.body == '{"message": "Unknown key ***!", "sent": "***"}'
+    assert error.request_id == "r-***"
+    if make is status_error:
         assert error.message == "Unknown key ***!"
         assert error.headers == {"x-request-id": "r-***", "x-echo": "***"}
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        pytest.param(json.dumps, id="as Python writes it"),
-        pytest.param(lambda document: json.dumps(document).replace("/", r"\/"), id="as PHP writes it"),
-    ],
-)
-def test_f74_secret_in_json_is_hidden_however_it_is_written(write: object) -> None:
-    """A secret that JSON has to escape is hidden in the body as it came, and in the words."""
-    secret = 'canary"with\\many/signs'
-    body = write({"message": f"Unknown key {secret}"})  # type: ignore[operator]
+def test_f74_hint_and_reason_are_cleaned() -> None:
+    """What the SDK itself says may quote the provider, and is one line without secrets, too."""
+    reason = MismatchError("$", "canary-key\nis no coding")
 
-    error = status_error(answer(401, body, sent={"x-api-key": secret}))
+    error = answers.unexpected(answer(200), reason, Redactor(Secret("canary-key")))
 
-    assert error.message == "Unknown key ***"
-    assert error.body == '{"message": "Unknown key ***"}'
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        pytest.param(html.escape, id="HTML"),
-        pytest.param(
-            lambda text: "".join(f"&#{ord(c):03};" if c in "<>&'+/" else c for c in text), id="HTML's numbers"
-        ),
-        pytest.param(lambda text: text.replace("'", "&apos;").replace("/", "&#x2F;"), id="HTML's names"),
-        pytest.param(lambda text: quote(text, safe=""), id="a URL"),
-        pytest.param(lambda text: quote(text, safe="").lower(), id="a URL in lower case"),
-        pytest.param(lambda text: "".join(rf"\u00{ord(c):02X}" if c in "<>&'+" else c for c in text), id="JSON"),
-    ],
-)
-@pytest.mark.parametrize("document", ["<p>no {}</p>", '{{"trace": ["no {}"]}}', "no {}"], ids=["page", "json", "text"])
-def test_f74_secret_is_hidden_however_it_is_encoded(write: Callable[[str], str], document: str) -> None:
-    """A secret with signs in it is hidden wherever the provider puts it, as HTML, URLs and JSON spell such signs."""
-    secret = "canary<1>&'2'+/3"
-
-    error = status_error(answer(401, document.format(write(secret)), sent={"x-api-key": secret}))
-
-    assert error.body == document.format("***")
-    assert "canary" not in f"{error} {vars(error)}"
-
-
-def test_f74_secret_in_words_is_hidden_however_it_is_escaped() -> None:
-    """A secret whose letters JSON spells in numbers is hidden in the words that come out of it."""
-    body = rb'{"message": "Unknown key \u0063anary-key"}'
-
-    error = status_error(answer(401, body, sent={"x-api-key": "canary-key"}))
-
-    assert error.message == "Unknown key ***"
+    assert error.message == "*** is no coding"
+    assert status_error(answer(401), "canary-key", hint="no\ncanary-key").hint == "no ***"
 
 
 def test_f74_secret_at_the_edge_of_the_body_is_hidden_whole() -> None:
     """A secret that stands where the body is cut off does not show its beginning."""
-    error = status_error(answer(401, "x" * 4090 + "canary-key", sent={"x-api-key": "canary-key"}))
+    error = status_error(answer(401, "x" * 4090 + "canary-key"), "canary-key")
 
     assert error.body == "x" * 4090 + "***"
 
@@ -474,9 +320,8 @@ def test_f88_secret_spelt_as_it_may_be(secret: str, data: st.DataObject, before:
 def test_f88_secret_is_hidden_in_every_encoding_of_json(encoding: str) -> None:
     """JSON may be in UTF-16 and UTF-32, and a secret in it is one all the same."""
     body = json.dumps({"message": "no canary-key, sir"}).encode(encoding)
-    response = Response(status_code=400, headers={}, body=body, request=httpx.Request("GET", "https://api.invalid/x"))
 
-    error = answers.status_error(response, Redactor(Secret("canary-key")))
+    error = status_error(answer(400, body), "canary-key")
 
     assert (error.message, error.body) == ("no ***, sir", '{"message": "no ***, sir"}')
 
@@ -544,31 +389,22 @@ def test_f88_secret_that_reads_as_spelling() -> None:
 
 def test_f88_header_of_a_mock_may_hold_lines() -> None:
     """What no wire carries may be in the header of a transport that is made up: it is one line in an error."""
-    error = status_error(answer(500, headers={"x-one": "a\nb", "canary-key": "c"}, sent={"x-api-key": "canary-key"}))
+    error = status_error(answer(500, headers={"x-one": "a\nb", "canary-key": "c"}), "canary-key")
 
     assert error.headers == {"x-one": "a b", "***": "c"}
 
 
+@pytest.mark.parametrize(("size", "kept"), [(32_765, True), (32_766, False)])
+def test_f88_headers_up_to_a_bound_are_kept(size: int, kept: bool) -> None:
+    """Of very long headers, the first are kept, so that looking for secrets in them takes no time."""
+    headers = {"a": "b", "c": "d" * size}  # 32 KiB are 32,768 characters
+
+    assert status_error(answer(500, headers=headers)).headers == (headers if kept else {"a": "b"})
+
+
 def test_short_secrets_do_not_hide_words() -> None:
     """What is too short to be a secret in earnest is not looked for, so that words stay whole."""
-    error = status_error(answer(401, {"message": "no key"}, sent={"x-api-key": "no", "authorization": "Bearer key"}))
-
-    assert error.message == "no key"
-
-
-def test_hiding_shows_nothing_itself() -> None:
-    """A traceback through the making of an error shows no secret either."""
-    came = answer(401, sent={"x-api-key": "canary-key"})
-
-    class Curious(dict[str, str]):
-        def items(self) -> object:  # type: ignore[override]
-            raise LookupError
-
-    with pytest.raises(LookupError) as caught:
-        status_error(Response(status_code=401, headers=Curious(), body=b"", request=came.request))
-
-    frames = [entry.frame.f_locals for entry in caught.traceback[1:]]
-    assert "canary" not in repr(frames)
+    assert status_error(answer(401, {"message": "no key"}), "no", "key").message == "no key"
 
 
 @unhurried
