@@ -106,7 +106,7 @@ class UserGroupsError(Exception):
     message: str = ""
     method: str | None = attrs.field(default=_of_class("_usual_request"), kw_only=True)
     path: str | None = attrs.field(default=_of_class("_usual_request"), kw_only=True)
-    status_code: int | None = attrs.field(default=_of_class("_usual_status"), kw_only=True)
+    status_code: int | None = attrs.field(default=None, kw_only=True)
     request_id: str | None = attrs.field(default=None, kw_only=True)
     retry_after: float | None = attrs.field(default=None, kw_only=True)
     attempts: int | None = attrs.field(default=None, kw_only=True)
@@ -124,6 +124,8 @@ class UserGroupsError(Exception):
 
     def __attrs_post_init__(self) -> None:
         super().__init__(self.message)
+        if self.status_code is None:
+            self.status_code = self._usual_status
 
     def __str__(self) -> str:
         path = one_line(self.path or "", _LONGEST_PATH_SHOWN)
@@ -209,7 +211,8 @@ class APIStatusError(_ResponseError):
 
     @property
     def _may_pass(self) -> bool:
-        return self.status_code in (408, 425, 429) or 500 <= self.status_code <= 599
+        status = self.status_code or self._usual_status
+        return status in (408, 425, 429) or 500 <= status <= 599
 
     def _outcome(self) -> str:
         phrase = reason_phrase(self.status_code)

@@ -48,7 +48,7 @@ class AsyncPager(Generic[T_co]):
         *,
         next_token: str | None = None,
         prefetch: bool = False,
-        call: tuple[str, Mapping[str, object]],
+        call: tuple[str, Mapping[str, object]] = ("of", {}),
     ) -> None:
         if next_token is not None:
             next_token = of_call.parameter("next_token", next_token)

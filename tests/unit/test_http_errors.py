@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import hypothesis
 import pytest
 from hypothesis import given
@@ -31,8 +30,8 @@ from usergroups._http.exchange import Response
 from usergroups._models import MismatchError
 from usergroups._secrets import Redactor, Secret
 
-URL = "https://api.example/organizations/o%2F1/users/u/usergroups?nextToken=canary"
 PATH = "/organizations/o%2F1/users/u/usergroups"
+ASKED = {"method": "GET", "path": PATH, "attempts": 3, "elapsed": 2.14}
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
@@ -42,7 +41,7 @@ def answer(status: int = 400, body: bytes | str | object = b"", *, headers: dict
     if not isinstance(body, bytes | str):
         body = json.dumps(body)
     content = body if isinstance(body, bytes) else body.encode()
-    return Response(status_code=status, headers=headers or {}, body=content, request=httpx.Request("GET", URL))
+    return Response(status_code=status, headers=headers or {}, body=content, asked=dict(ASKED))
 
 
 def status_error(came: Response, *secrets: str, **options: Any) -> APIStatusError:

@@ -630,7 +630,7 @@ class TestTable:
 def answer(document: object) -> Response:
     """Return a good answer with *document* as its body."""
     request = httpx.Request("GET", "https://api.example/x")
-    return Response(status_code=200, headers={}, body=json.dumps(document).encode(), request=request)
+    return Response(status_code=200, headers={}, body=json.dumps(document).encode())
 
 
 class TestPages:
