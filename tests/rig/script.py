@@ -14,6 +14,7 @@ import gzip
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING
 
 from .canary import ACCESS_TOKEN
@@ -81,13 +82,13 @@ def drip(data: bytes, every: float, size: int = 1) -> Step:
     return step
 
 
-def flood(piece: bytes) -> Step:
+def flood(piece: bytes, times: int | None = None) -> Step:
     """
-    Send *piece* again and again, as fast as the client reads, until it has had enough.
+    Send *piece* as fast as the client reads, *times* times (None: until the client has had enough).
     """
 
     async def step(wire: "Link") -> None:
-        while True:
+        for _ in count() if times is None else range(times):
             wire.send(piece)
             await wire.drain()
 

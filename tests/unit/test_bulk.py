@@ -496,7 +496,7 @@ class TestLeaving:
         assert not others()
 
     async def test_iterator_that_cannot_be_closed(self) -> None:
-        """Async keys need not be a generator."""
+        """Async keys need not be a generator, whether a sweep comes to their end or is left before it."""
 
         class Counter:
             def __init__(self) -> None:
@@ -507,10 +507,17 @@ class TestLeaving:
 
             async def __anext__(self) -> int:
                 self.next += 1
+                if self.next > 3:
+                    raise StopAsyncIteration
                 return self.next
 
-        async with aclosing(sweep(double, Counter(), concurrency=1)) as outcomes:
-            assert await anext(outcomes) == Outcome(1, 2)
+        outcomes = [outcome async for outcome in sweep(double, Counter())]
+        async with aclosing(sweep(double, Counter(), concurrency=1)) as left_early:
+            first = await anext(left_early)
+
+        assert sorted(outcome.key for outcome in outcomes) == [1, 2, 3]
+        assert first == Outcome(1, 2)
+        assert not others()
 
     async def test_sweep_that_is_never_read_does_nothing(self) -> None:
         """Making a sweep pulls no key and makes no call."""

@@ -27,7 +27,7 @@ from usergroups.errors import (
     one_line,
 )
 
-CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups"}
+CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups", "attempts": 3}
 ANSWER = CALL | {"status_code": 418, "body": "no\x00\ntea", "request_id": "r-1"}
 STATUS = ANSWER | {"headers": {"x-a": "b"}, "retry_after": 1.5, "hint": "use a pot"}
 
@@ -64,6 +64,7 @@ NOTHING = {
     "path": "",
     "request_id": None,
     "retry_after": None,
+    "attempts": None,
     "headers": {},
     "body": "",
     "hint": "",

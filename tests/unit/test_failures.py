@@ -101,7 +101,7 @@ def test_failure_of(kind: type[Exception], failure: Failure) -> None:
 
 def test_failure_is_worth_another_try_unless_it_says_otherwise() -> None:
     """What is not said of a failure is that it may pass, and that nothing else is known of it."""
-    nothing_else = {"hint": "", "timed_out": False, "disconnected": False, "stale": False}
+    nothing_else = {"hint": "", "timed_out": False, "disconnected": False, "stale": False, "attempts": 1}
 
     assert attrs.asdict(Failure(reason="no")) == {"reason": "no", "retryable": True, **nothing_else}
 

@@ -309,8 +309,9 @@ class TestAttempts:
         assert Caller().call(*outcomes) == waits
 
     def test_f27_idle_connection_that_was_closed_costs_nothing(self) -> None:
-        """A request that the server never saw goes out again though there is neither attempt nor budget left."""
-        assert Caller().call(STALE, answer(503), policy=NO_RETRIES, budget=empty_budget()) == [AT_ONCE]
+        """A request that the server never saw goes out again even where there are no retries, or none left."""
+        assert Caller().call(STALE, answer(503), policy=NO_RETRIES) == [AT_ONCE]
+        assert Caller().call(STALE, answer(503), budget=empty_budget()) == [AT_ONCE]
 
     @pytest.mark.parametrize(
         ("outcomes", "waits", "held"),

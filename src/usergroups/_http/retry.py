@@ -138,7 +138,7 @@ class Attempts:
     policy: RetryPolicy
     budget: RetryBudget | None
     rate: RateLimiter
-    refused_for: float = 0.0
+    refused_for: float
     stale_left: int = MOST_STALE
     made: int = attrs.field(default=0, init=False)
     _refused: bool = attrs.field(default=False, init=False)  # the last attempt was above the limit
