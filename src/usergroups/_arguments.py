@@ -233,7 +233,7 @@ def _base_url_problem(text: str) -> str:
     is_loopback = host == "localhost" or (address is not None and address.is_loopback)
     if url["scheme"].lower() == "http" and not is_loopback:
         return (
-            "must be https://: http:// is accepted for loopback hosts only (for a container: share its network"
+            "must be https:// (http:// is accepted for loopback hosts only: for a container, share its network"
             " namespace, or put TLS in front of it)"
         )
     return ""

@@ -278,6 +278,7 @@ class UnexpectedResponseError(_ResponseError):
 
     json_path: str  # pyright: ignore[reportIncompatibleVariableOverride]  # that of the class if none is given
 
+    _usual_status = 200
     _usual_json_path = "$"
 
     def _outcome(self) -> str:

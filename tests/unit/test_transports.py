@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from rig.canary import sweep_exception
 from rig.script import answer
 from rig.server import FaultServer
-from usergroups import ConfigurationError, SmartPMClient
+from usergroups import ConfigurationError, SmartPMClient, _aiohttp
 from usergroups._aiohttp import _Connection, _Context
 from usergroups._http.environment import connector, environment_proxies, tls_context
 from usergroups._http.network import Backend
@@ -266,7 +266,7 @@ class TestProxy:
         """A proxy that is no URL of one is refused when the client is made, and its password shown nowhere."""
         monkeypatch.setenv("HTTPS_PROXY", address)
 
-        with pytest.raises(ConfigurationError, match="it is no URL of a proxy that is known") as caught:
+        with pytest.raises(ConfigurationError, match="is no URL of a proxy that is known") as caught:
             environment_proxies()(URL)
 
         assert caught.value.__context__ is None
