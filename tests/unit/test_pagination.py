@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import tracemalloc
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
@@ -136,6 +137,24 @@ class TestReading:
         pages = [page async for page in pager.pages()]
 
         assert pages == [Page((0, 1), "token-1"), Page((), "token-2"), Page((2,), None)]
+
+    async def test_f62_long_listing_takes_little_memory(self) -> None:
+        """A listing of 100,000 pages remembers its tokens in less than 10 MiB, and keeps no earlier page."""
+        last = 99_999
+
+        async def fetch(token: str | None) -> Fetched[bytes]:
+            number = int(token or 0)
+            return Page((bytes(1000),), None if number == last else f"{number + 1:0200}"), again
+
+        tracemalloc.start()
+        count = 0
+        async for _ in AsyncPager(fetch).pages():
+            count += 1
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert count == 100_000
+        assert peak < 10 * 1024 * 1024
 
 
 class TestRepeatedToken:
