@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import EllipsisType
 from typing import NoReturn, Self, TypeVar
 
-from . import _arguments
+from ._arguments import of_call
 from ._auth.key import Auth
 from ._http.errors import unexpected
 from ._http.exchange import Response
@@ -57,13 +57,13 @@ class Client:
 
         *read* may raise `MismatchError`. Raises the error that the outcome means.
         """
-        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
+        seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
-        async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+        async def work(call: Call) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
-            outcome = await self._auth(Call(request=request, deadline=lambda: deadline), self._sender.send)
+            outcome = await self._auth(call, self._sender.send)
             if not isinstance(outcome, Response) or not outcome.is_success:
-                return self._sender.error(outcome, request)
+                return self._sender.error(outcome, call)
             try:
                 _check(outcome)
                 return await read(outcome)
@@ -76,28 +76,31 @@ class Client:
             raise result
         return result
 
-    async def _within(self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Request) -> T:
+    async def _within(self, timeout: float | None, work: Callable[[Call], Awaitable[T]], request: Request) -> T:
         """
-        Return what *work* comes to. Its argument is the moment, on the client's clock, when time runs out.
+        Return what *work* comes to, with the call of *request* as its argument.
 
-        Raises `APITimeoutError` then, and `APIConnectionError` when the client is closed; both name *request*.
+        Raises `APITimeoutError` when time runs out, and `APIConnectionError` when the client is closed.
         """
         sender = self._sender
+        now = sender.runtime.clock()
+        ends_at = FOREVER if timeout is None else now + timeout
+        call = Call(request=request, deadline=lambda: ends_at, began_at=now)
         if not sender.is_closed:
             calls = sender.here().calls
             scope = asyncio.timeout(timeout)
             try:
                 async with scope:
                     calls.add(scope)
-                    return await work(FOREVER if timeout is None else sender.runtime.clock() + timeout)
+                    return await work(call)
             except TimeoutError:
                 if not scope.expired():  # an `APITimeoutError` of the token's fetch
                     raise
             finally:
                 calls.discard(scope)
-        asked = sender.asked(request)
+        asked = sender.asked(call)
         if sender.is_closed:
-            raise APIConnectionError(CLOSED, **asked)
+            raise APIConnectionError(CLOSED, **asked, retryable=False)
         raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     def __repr__(self) -> str:

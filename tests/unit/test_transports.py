@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from rig.canary import sweep_exception
 from rig.script import answer
 from rig.server import FaultServer
-from usergroups import ConfigurationError, SmartPMClient, transports
+from usergroups import ConfigurationError, SmartPMClient, _aiohttp
+from usergroups._aiohttp import _Connection, _Context
 from usergroups._http.environment import connector, environment_proxies, tls_context
 from usergroups._http.network import Backend
-from usergroups.transports import _Connection, _Context, aiohttp_transport
+from usergroups.transports import aiohttp_transport
 
 URL = "https://api.m3ter.com"
 
@@ -61,7 +62,7 @@ class TestAiohttp:
 
     def test_missing_extra_is_named(self) -> None:
         """Without the extra `aiohttp`, the module says how to install it."""
-        code = "import sys; sys.modules['aiohttp'] = None; import usergroups.transports"
+        code = "import sys; sys.modules['aiohttp'] = None; import usergroups.transports as t; t.aiohttp_transport()"
 
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -84,7 +85,7 @@ class TestAiohttp:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
 
-        with pytest.raises(ConfigurationError, match="the proxy of the environment cannot be used") as caught:
+        with pytest.raises(ConfigurationError, match="the proxy cannot be used") as caught:
             aiohttp_transport()
 
         assert sweep_exception(caught.value) == []
@@ -265,7 +266,7 @@ class TestProxy:
         """A proxy that is no URL of one is refused when the client is made, and its password shown nowhere."""
         monkeypatch.setenv("HTTPS_PROXY", address)
 
-        with pytest.raises(ConfigurationError, match="it is no URL of a proxy that is known") as caught:
+        with pytest.raises(ConfigurationError, match="is no URL of a proxy that is known") as caught:
             environment_proxies()(URL)
 
         assert caught.value.__context__ is None
@@ -406,7 +407,7 @@ async def test_f83_aiohttp_that_will_not_be_listened_to_uses_no_connection_twice
     server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An aiohttp that makes its connections in a way that is not known yet is given no chance to mix them up."""
-    monkeypatch.setattr(transports, "_FACTORY", "somewhere else")
+    monkeypatch.setattr(_aiohttp, "_FACTORY", "somewhere else")
     server.always("/", answer(b"{}"))
 
     async with aiohttp_transport() as transport:

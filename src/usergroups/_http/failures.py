@@ -32,7 +32,8 @@ class Failure:
     The reason why no usable response arrived.
 
     *disconnected*: the peer closed the connection. *stale*: it had been idle before, so that the peer
-    never saw the request. *hint* is a likely remedy, or empty. *attempts* is how often the request was tried.
+    never saw the request. *hint* is a likely remedy, or empty. *said* is what a transport said that is not
+    the SDK's own, with any secrets in it.
     """
 
     reason: str
@@ -41,7 +42,7 @@ class Failure:
     retryable: bool = True
     disconnected: bool = False
     stale: bool = False
-    attempts: int = 1
+    said: str = attrs.field(default="", repr=False)
 
 
 # The first row that matches is taken. Every public exception of httpx that a transport may raise
@@ -78,6 +79,8 @@ def failure_of(error: Exception) -> Failure:
     failure = next((failure for kind, failure in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         failure = Failure(reason="the server closed the connection", disconnected=True)
+    if failure is unknown or (isinstance(error, httpx.HTTPError) and error.__cause__ is None):
+        failure = attrs.evolve(failure, said=str(error))  # of a transport that was passed in, or of a mock
     return _with_cause(failure, error)
 
 
@@ -101,7 +104,7 @@ def _refused_connect(status: int, proxy: str) -> Failure:
 
 
 def _where_raised(error: Exception) -> str:
-    """Return where *error* was raised. No more of a custom transport's error may be shown: it may hold a secret."""
+    """Return where *error* was raised."""
     frames = extract_tb(error.__traceback__)
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 
