@@ -170,12 +170,12 @@ class M3terClient(Client):
         request = Request.of(kwargs)
         seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
-        async def read(response: Response) -> Fetched[M]:
+        async def read(response: Response) -> "Fetched[M]":  # in quotes: else made anew for every call
             page = await _read_page(model, self._reader, response)
             repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
             return page, lambda: unexpected(response, repeats, self._sender.redactor, PaginationError)
 
-        async def fetch(token: str | None) -> Fetched[M]:
+        async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
             fetched = await self._call(asked, read, timeout=seconds)
             _log.debug("page fetched: %d items", len(fetched[0].items))

@@ -53,7 +53,7 @@ class AsyncPager(Generic[T_co]):
         if next_token is not None:
             next_token = of_call.parameter("next_token", next_token)
         of_call.instance("prefetch", prefetch, bool)
-        self._listing = partial(_Listing[T_co], fetch, next_token, prefetch)
+        self._listing = partial(_Listing, fetch, next_token, prefetch)
         self._call = *call, next_token
 
     @staticmethod

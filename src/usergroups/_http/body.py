@@ -3,7 +3,6 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from inspect import isasyncgen
 from io import BytesIO
 
@@ -30,11 +29,14 @@ async def read_body(
     chunks = aiter(response.stream)
     body = BytesIO()  # joining parts would take twice the memory
     try:
-        async with AsyncExitStack() as closing:
-            closing.push_async_callback(response.stream.aclose)
-            if isasyncgen(chunks):
-                closing.push_async_callback(chunks.aclose)
+        try:
             flaw = await _read(response, chunks, body, limit, abandoned)
+        finally:
+            try:
+                if isasyncgen(chunks):
+                    await chunks.aclose()
+            finally:
+                await response.stream.aclose()
     except Exception:
         if 200 <= response.status_code <= 299:
             raise
