@@ -19,6 +19,7 @@ from rig import canary
 from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID, ORG_ID, MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
+from rig.sentence import sentence
 from rig.surroundings import surroundings
 from usergroups import (
     APIConnectionError,
@@ -48,6 +49,7 @@ class Provider:
     construct: Callable[..., Client]
     path: str
     answer: dict[str, Any]
+    secrets: tuple[str, ...]
 
     async def call(self, client: Any, **arguments: Any) -> str:
         """Make one call, and give the name of the group that it comes to."""
@@ -63,10 +65,12 @@ def provider(request: pytest.FixtureRequest, make_m3ter: MakeM3ter, make_smartpm
     if request.param == "m3ter":
         m3ter = {"org_id": ORG_ID, "api_key": canary.API_KEY_ID, "api_secret": canary.API_SECRET}
         answer: dict[str, Any] = {"data": [{"id": "g", "name": "Planners"}]}
-        return Provider(make_m3ter, lambda **more: M3terClient(**m3ter | more), M3TER_PATH, answer)
+        secrets = (canary.API_SECRET, canary.BASIC, canary.ACCESS_TOKEN)
+        return Provider(make_m3ter, lambda **more: M3terClient(**m3ter | more), M3TER_PATH, answer, secrets)
     smartpm = {"api_key": canary.SMARTPM_API_KEY, "company_id": COMPANY_ID}
     answer = {"id": GROUP_ID, "name": "Planners", "users": []}
-    return Provider(make_smartpm, lambda **more: SmartPMClient(**smartpm | more), SMARTPM_PATH, answer)
+    secrets = (canary.SMARTPM_API_KEY,)
+    return Provider(make_smartpm, lambda **more: SmartPMClient(**smartpm | more), SMARTPM_PATH, answer, secrets)
 
 
 @pytest.fixture
@@ -225,7 +229,7 @@ class TestOpenAndClose:
         assert (api.under_way, api.closed) == (0, made)
         errors = [outcome for outcome in outcomes if outcome != "Planners"]
         assert {type(error) for error in errors} <= {APIConnectionError}
-        assert {str(error) for error in errors} <= {f"GET {provider.path} failed: the client is closed"}
+        assert {sentence(error) for error in errors} <= {f"GET {provider.path} failed: the client is closed"}
 
     async def test_f101_connection_that_was_idle_for_long_is_closed(self, provider: Provider) -> None:
         """Of the connections of a busy time, those that nobody has used for 30 s are closed, without a call."""
@@ -291,7 +295,7 @@ class TestLoops:
         asyncio.run(client.aclose())
         thread.join()
 
-        assert [str(error) for error in ended] == [f"GET {provider.path} failed: the client is closed"]
+        assert [sentence(error) for error in ended] == [f"GET {provider.path} failed: the client is closed"]
 
     def test_f67_closing_ends_calls_in_a_loop_that_is_paused(self, provider: Provider, clock: FakeClock) -> None:
         """A client that is closed in one loop ends its calls in another, and its connections there, once that runs."""
@@ -311,7 +315,7 @@ class TestLoops:
         paused.run_until_complete(clock.settle())
         paused.close()
 
-        assert str(call.exception()) == f"GET {provider.path} failed: the client is closed"
+        assert sentence(call.exception()) == f"GET {provider.path} failed: the client is closed"
         assert (api.under_way, api.closed) == (0, 1)
 
     @pytest.mark.filterwarnings("error")
@@ -372,7 +376,7 @@ class TestTimeouts:
 
         assert clock() - began == pytest.approx(seconds)
         assert isinstance(caught.value, TimeoutError)
-        assert str(caught.value) == f"GET {provider.path} failed: no answer within {seconds:g} s"
+        assert sentence(caught.value) == f"GET {provider.path} failed: no answer within {seconds:g} s"
 
     @pytest.mark.parametrize("of_call", [{}, {"timeout": None}], ids=["the client's", "the call's own"])
     async def test_no_bound(self, provider: Provider, clock: FakeClock, of_call: dict[str, None]) -> None:
@@ -514,10 +518,11 @@ class TestSecrets:
             httpx_mock.add_response(method="GET", status_code=status_code)
         for text in ("", "null", "[[[", '{"data": [{}]}'):
             httpx_mock.add_response(method="GET", text=text)
-        for error in (httpx.UnsupportedProtocol("CANARY"), RuntimeError("CANARY"), httpx.LocalProtocolError("CANARY")):
-            httpx_mock.add_exception(error, method="GET")
+        for secret in provider.secrets:
+            for kind in (httpx.UnsupportedProtocol, RuntimeError, httpx.LocalProtocolError):
+                httpx_mock.add_exception(kind(f"a mock was sent {secret}"), method="GET")
 
-        for _ in range(13):
+        for _ in range(10 + 3 * len(provider.secrets)):
             with watch.raises(UserGroupsError) as caught:
                 await provider.call(client)
             assert canary.sweep_exception(caught.value) == []

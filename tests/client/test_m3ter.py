@@ -19,6 +19,7 @@ from rig.clock import FakeClock
 from rig.fixtures import ORG_ID, MakeM3ter
 from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
+from rig.sentence import sentence
 from rig.surroundings import surroundings
 from unit.endpoint import Shelf
 from usergroups import (
@@ -33,6 +34,7 @@ from usergroups import (
     PaginationError,
     PermissionDeniedError,
     RateLimitedError,
+    RetryPolicy,
     ServerError,
     UnexpectedResponseError,
     sweep,
@@ -205,7 +207,7 @@ class TestAnswers:
         error = caught.value
         assert (error.json_path, error.message) == (json_path, reason)
         assert (error.status_code, error.request_id, error.method, error.path) == (200, "r-1", "GET", PATH)
-        assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: {reason} (at {json_path})"
+        assert sentence(error) == f"GET {PATH} answered 200 OK, but not as specified: {reason} (at {json_path})"
         assert error.body == answer
 
     async def test_f56_repeated_token(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
@@ -219,7 +221,7 @@ class TestAnswers:
             await m3ter.list_user_groups("u-1").collect()
 
         error = caught.value
-        assert str(error) == (
+        assert sentence(error) == (
             f"GET {PATH} answered 200 OK, but not as specified:"
             " the page token has been used before in this listing (at $.nextToken)"
         )
@@ -289,7 +291,7 @@ class TestToken:
         for _ in range(2):
             with watch.raises(AuthenticationError) as caught:
                 await m3ter.list_user_groups("u-1").collect()
-            said.append(str(caught.value))
+            said.append(sentence(caught.value))
 
         told = "POST /oauth/token answered 401 Unauthorized: invalid_client; check api_key and api_secret"
         assert said == [told, f"{told}; it is not asked again for 30 s"]
@@ -350,12 +352,15 @@ class TestToken:
 
     async def test_fault_of_the_token_endpoint(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
         """A token endpoint that cannot be reached is a connection error that names it."""
-        httpx_mock.add_exception(httpx.ConnectError("CANARY"), is_reusable=True)
+        httpx_mock.add_exception(httpx.ConnectError(f"no route for {canary.API_SECRET}"), is_reusable=True)
 
         with watch.raises(APIConnectionError) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert str(caught.value) == "POST /oauth/token failed: no connection could be made (rig.invalid)"
+        assert sentence(caught.value) == (
+            "POST /oauth/token failed: no connection could be made (rig.invalid): no route for ***"
+        )
+        assert caught.value.attempts == 3
         assert requests(httpx_mock, "POST") == 3
 
     async def test_f14_answer_without_a_usable_token(
@@ -368,7 +373,7 @@ class TestToken:
             await m3ter.authenticate()
 
         assert caught.value.body == ""
-        assert str(caught.value) == (
+        assert sentence(caught.value) == (
             "POST /oauth/token answered 200 OK; it holds no usable token:"
             " it is not a positive number of seconds (at $.expires_in)"
         )
@@ -593,7 +598,7 @@ class TestErrors:
 
         error = caught.value
         assert type(error) is kind
-        assert str(error) == f"GET {PATH} answered {status_code} {HTTPStatus(status_code).phrase}: no{way_out}"
+        assert sentence(error) == f"GET {PATH} answered {status_code} {HTTPStatus(status_code).phrase}: no{way_out}"
         assert error.message == "no"
         assert (error.status_code, error.method, error.path) == (status_code, "GET", PATH)
 
@@ -635,10 +640,10 @@ class TestLog:
     async def test_debug_lines(
         self, m3ter: M3terClient, httpx_mock: HTTPXMock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """At DEBUG the log tells of the token's lifetime, of retries, and how many groups a page had."""
+        """At DEBUG the log tells of every attempt, of the token's lifetime, of retries, and how many items a page had."""
         give_token(httpx_mock)
         give_page(httpx_mock, "1", "2", next_token="two")
-        httpx_mock.add_response(method="GET", status_code=503, headers={"retry-after": "2"})
+        httpx_mock.add_response(method="GET", status_code=503, headers={"retry-after": "2", "x-request-id": "r-1"})
         give_page(httpx_mock)
 
         with caplog.at_level(logging.DEBUG, logger="usergroups"):
@@ -647,11 +652,47 @@ class TestLog:
         assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
             ("usergroups", logging.DEBUG, line)
             for line in [
+                "POST /oauth/token: 200 OK in 0 ms (attempt 1)",
                 "access token fetched; it lives 18000 s",
+                f"GET {PATH}: 200 OK in 0 ms (attempt 1)",
                 "page fetched: 2 items",
+                f"GET {PATH}: 503 Service Unavailable in 0 ms (attempt 1, request id r-1)",
                 "attempt 1 failed (status 503); the next one is in 2.250 s",
+                f"GET {PATH}: 200 OK in 0 ms (attempt 2)",
                 "page fetched: 0 items",
             ]
+        ]
+
+    async def test_line_of_an_attempt(
+        self, make_m3ter: MakeM3ter, caplog: pytest.LogCaptureFixture, watch: Watch
+    ) -> None:
+        """A final refusal, a failure and an attempt that was cut off have their line too, with no secret in it."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+        site = Site(clock, life=18_000.0, takes=0.25)
+        m3ter = make_m3ter("https://gate.invalid/a", transport=site, clock=clock, retry=RetryPolicy(attempts=1))
+        caplog.set_level(logging.DEBUG, logger="usergroups")
+        path = f"/a{PATH}"
+
+        def fail(_: int) -> httpx.Response:
+            raise httpx.ConnectError(f"no route for {canary.ACCESS_TOKEN}")
+
+        await m3ter.authenticate()
+        site.judge = lambda _: httpx.Response(404, headers={"x-request-id": f"r-1 {canary.API_SECRET}"})
+        with watch.raises(NotFoundError):
+            await m3ter.list_user_groups("u-1", next_token="two").collect()
+        site.judge = fail
+        with watch.raises(APIConnectionError):
+            await m3ter.list_user_groups("u-1").collect()
+        with watch.raises(APITimeoutError):
+            await m3ter.list_user_groups("u-1", timeout=0.125).collect()
+
+        assert [record.getMessage() for record in caplog.records] == [
+            "POST /a/oauth/token: 200 OK in 250 ms (attempt 1)",
+            "access token fetched; it lives 18000 s",
+            f"GET {path}: 404 Not Found in 250 ms (attempt 1, request id r-1 ***)",
+            f"GET {path}: no connection could be made in 250 ms (attempt 1)",
+            f"GET {path}: given up in 125 ms (attempt 1)",
         ]
 
     async def test_nothing_at_info(

@@ -17,6 +17,7 @@ NAMES = {
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "InvalidArgumentError",
     "M3terClient",
     "NotFoundError",
     "Outcome",

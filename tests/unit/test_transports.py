@@ -279,7 +279,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
 
         with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
-            connector(URL)[0]
+            connector(URL, tls_context(), environment_proxies())
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -396,7 +396,7 @@ class TestConnector:
     def test_connection_through_a_proxy(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
         """A connection is made for the proxy that the environment had when the client was made."""
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        connect, name = connector(URL)
+        connect, name = connector(URL, tls_context(), environment_proxies())
         monkeypatch.setenv("HTTPS_PROXY", "no url")
 
         assert isinstance(connect(Backend()), httpcore.AsyncConnectionInterface)
