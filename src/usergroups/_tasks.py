@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
-_CLOSING_TIME = 5.0  # seconds that a closing task is running alone, however often its owner is cancelled
+_CLOSING_TIME = 5.0  # seconds before further cancels reach a closing task
 
 
 async def end(tasks: Collection[asyncio.Future[Any]], *, closing: Collection[asyncio.Future[Any]] = ()) -> None:

@@ -38,6 +38,7 @@ __all__ = ["M3terClient", "UserGroup"]
 _log = getLogger("usergroups")
 
 BASE_URL = "https://api.m3ter.com"
+_LARGEST_PAGE = 200  # items: the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
 REFUSED_FOR = 1.0  # seconds at most: requests above that rate are refused for the rest of the second, documented
 
@@ -165,7 +166,7 @@ class M3terClient(Client):
 
     def _pages(self, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
         """
-        Return what fetches the pages of *model* of which *kwargs*, from a generated `_get_kwargs()`, request the first.
+        Return a function that fetches pages of *model*. *kwargs*, from a generated `_get_kwargs()`, describe the first.
         """
         request = Request.of(kwargs)
         seconds = of_call.call_timeout(timeout, self._sender.timeout)
@@ -205,9 +206,8 @@ class M3terClient(Client):
             await self._tokens.aclose()
 
 
-def _page_size(value: int | None, *, most: int = 200) -> int | None:
-    """Check *value* against *most*, the documented maximum, and return it."""
-    return None if value is None else of_call.count("page_size", value, most=most)
+def _page_size(value: int | None) -> int | None:
+    return None if value is None else of_call.count("page_size", value, most=_LARGEST_PAGE)
 
 
 async def _read_page(model: type[M], reader: Reader, response: Response) -> Page[M]:

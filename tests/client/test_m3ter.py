@@ -350,16 +350,29 @@ class TestToken:
         stays.set()
         assert await asyncio.gather(*crowd) == [[]] * 300
 
-    async def test_fault_of_the_token_endpoint(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
-        """A token endpoint that cannot be reached is a connection error that names it."""
-        httpx_mock.add_exception(httpx.ConnectError(f"no route for {canary.API_SECRET}"), is_reusable=True)
+    @pytest.mark.parametrize(
+        ("fault", "error", "reason"),
+        [
+            (httpx.ConnectError, APIConnectionError, "no connection could be made"),
+            (httpx.ReadTimeout, APITimeoutError, "the answer took too long"),
+        ],
+    )
+    async def test_fault_of_the_token_endpoint(
+        self,
+        m3ter: M3terClient,
+        httpx_mock: HTTPXMock,
+        watch: Watch,
+        fault: type[httpx.TransportError],
+        error: type[APIConnectionError],
+        reason: str,
+    ) -> None:
+        """A token endpoint that cannot be reached, or is silent, is an error that names it."""
+        httpx_mock.add_exception(fault(f"no route for {canary.API_SECRET}"), is_reusable=True)
 
-        with watch.raises(APIConnectionError) as caught:
+        with watch.raises(error) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert sentence(caught.value) == (
-            "POST /oauth/token failed: no connection could be made (rig.invalid): no route for ***"
-        )
+        assert sentence(caught.value) == f"POST /oauth/token failed: {reason} (rig.invalid): no route for ***"
         assert caught.value.attempts == 3
         assert requests(httpx_mock, "POST") == 3
 
@@ -378,13 +391,28 @@ class TestToken:
             " it is not a positive number of seconds (at $.expires_in)"
         )
 
-    async def test_authenticate_has_the_timeout_of_the_client(
-        self, make_m3ter: MakeM3ter, httpx_mock: HTTPXMock, watch: Watch
+    @pytest.mark.parametrize(
+        ("of_client", "of_call", "seconds"),
+        [
+            pytest.param(5.0, {}, 5.0, id="the client's"),
+            pytest.param(5.0, {"timeout": ...}, 5.0, id="the client's, asked for"),
+            pytest.param(5.0, {"timeout": 2.0}, 2.0, id="its own"),
+            pytest.param(None, {"timeout": 70}, 70.0, id="its own, which is longer than a fetch usually has"),
+        ],
+    )
+    async def test_timeout_of_authenticate(
+        self,
+        make_m3ter: MakeM3ter,
+        httpx_mock: HTTPXMock,
+        watch: Watch,
+        of_client: float | None,
+        of_call: dict[str, Any],
+        seconds: float,
     ) -> None:
-        """`authenticate()` gives up when the client's timeout is over."""
+        """`authenticate()` gives up when its timeout is over, or the client's if it has none."""
         clock = FakeClock(rules_loop=True)
         clock.watch()
-        m3ter = make_m3ter(clock=clock, timeout=5.0)
+        m3ter = make_m3ter(clock=clock, timeout=of_client)
         began = clock()
 
         async def never(request: httpx.Request) -> httpx.Response:
@@ -393,10 +421,12 @@ class TestToken:
 
         httpx_mock.add_callback(never)
 
-        with watch.raises(APITimeoutError, match=r"^POST /oauth/token failed: no (answer|token) within 5 s$"):
-            await m3ter.authenticate()
+        with watch.raises(
+            APITimeoutError, match=rf"^POST /oauth/token failed: no (answer|token) within {seconds:g} s$"
+        ):
+            await m3ter.authenticate(**of_call)
 
-        assert clock() - began == pytest.approx(5.0)
+        assert clock() - began == pytest.approx(seconds)
         await m3ter.aclose()
 
 
@@ -640,7 +670,7 @@ class TestLog:
     async def test_debug_lines(
         self, m3ter: M3terClient, httpx_mock: HTTPXMock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """At DEBUG the log tells of every attempt, of the token's lifetime, of retries, and how many items a page had."""
+        """At DEBUG the log tells of every attempt and retry, of the token's lifetime, and how many items a page had."""
         give_token(httpx_mock)
         give_page(httpx_mock, "1", "2", next_token="two")
         httpx_mock.add_response(method="GET", status_code=503, headers={"retry-after": "2", "x-request-id": "r-1"})

@@ -32,8 +32,8 @@ from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.goes import goes
 from rig.leaks import Watch
-from rig.sentence import sentence
 from rig.script import Gate, Script, hold, json_answer, pause, silence, token_answer
+from rig.sentence import sentence
 from rig.server import FaultServer, Request
 from storms import rows
 from storms.losses import busy

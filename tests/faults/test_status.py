@@ -26,8 +26,8 @@ from faults.calls import (
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
 from rig.leaks import Watch
-from rig.sentence import sentence
 from rig.script import Script, answer, gzip_answer, json_answer, token_answer
+from rig.sentence import sentence
 from rig.server import FaultServer
 from usergroups import (
     APIStatusError,

@@ -140,7 +140,7 @@ def test_message_is_enough(kind: type[UserGroupsError]) -> None:
 @kinds
 def test_everything_else_is_keyword_only(kind: type[UserGroupsError]) -> None:
     """A status cannot be mistaken for a message."""
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="positional argument"):
         kind("it went wrong", 404)  # type: ignore[misc]
 
 
@@ -249,6 +249,7 @@ def test_round_trip_of_anything(
         pytest.param(
             APITimeoutError("no answer within 2 s", path="/a"), "/a failed: no answer within 2 s", id="a path alone"
         ),
+        pytest.param(APIConnectionError("refused", method="GET"), "GET failed: refused", id="a method alone"),
         pytest.param(
             NotFoundError("no such user", method="GET", path="/a"),
             "GET /a answered 404 Not Found: no such user",

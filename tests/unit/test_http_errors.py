@@ -245,7 +245,7 @@ def test_unexpected_says_where_and_how(kind: type[UnexpectedResponseError]) -> N
 @pytest.mark.parametrize("make", [status_error, unexpected])
 @pytest.mark.parametrize(
     "secrets",
-    [["canary-key"], ["canary key with spaces"], ["canary<&>'%+/=\\key"], ["canary-1", "canary-1-and-more"]],
+    [["canary-key"], ["canary key with spaces"], ["canary<&>'\"%+/=\\key"], ["canary-1", "canary-1-and-more"]],
     ids=["a key", "spaces", "signs", "one within another"],
 )
 def test_f74_what_the_provider_repeats_is_hidden(make: Callable[..., UserGroupsError], secrets: list[str]) -> None:

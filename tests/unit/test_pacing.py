@@ -177,13 +177,14 @@ class TestGate:
         callers += [asyncio.create_task(caller(name, again=True)) for name in ("again", "again too", "leaves")]
         callers.append(asyncio.create_task(caller("urgent", first=True)))
         await clock.settle()
-        waiting = gate.waiting
+        waiting = [gate.waiting]
         callers[3].cancel()
         await clock.settle()
+        waiting.append(gate.waiting)
         gate.leave()
         await asyncio.wait(callers)
 
-        assert waiting == 5
+        assert waiting == [5, 4]
         assert entered == ["urgent", "again", "again too", "new"]
 
     async def test_f104_error_in_a_callers_own_code_costs_no_place(self, clock: FakeClock) -> None:

@@ -14,7 +14,7 @@ Send = Callable[[Call, Authorization], Awaitable[Outcome]]
 
 class Auth(Protocol):
     """
-    Sends calls with what proves who asks; more than once, if a token has to be replaced.
+    Sends calls with credentials; more than once, if a token has to be replaced.
     """
 
     async def __call__(self, call: Call, send: Send) -> Outcome:

@@ -11,7 +11,7 @@ from .limits import Pacer
 
 class InLoop:
     """
-    What a client has in one event loop: its gate, its connections, and the calls that are under way.
+    What a client has in one event loop: its pacer, its connections, and the calls that are under way.
     """
 
     def __init__(self, pacer: Pacer, connections: Connections | Shared) -> None:

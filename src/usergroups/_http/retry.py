@@ -62,7 +62,7 @@ class RetryPolicy:
 
 class RetryBudget:
     """
-    What keeps retries from becoming the load: each takes 1 of 200, each good call gives 0.1 back.
+    A budget of 200 retries, so that they never become the load: each takes 1, each successful call gives 0.1 back.
     """
 
     _FULL = 2000  # tenths of a retry

@@ -87,7 +87,7 @@ class Sender:
     """
     The way of one client to one provider: every request goes through here.
 
-    It may be used in one loop after another: each gets a gate and a transport of its own. *hints*
+    It may be used in one loop after another: each gets a pacer and connections of its own. *hints*
     say, for a status, what the way out is; *redactor* takes the client's secrets out of errors. Where
     the limit is to be found by being refused, such refusals last *refused_for* seconds.
     """
@@ -185,8 +185,8 @@ class Sender:
         if self._closed:
             here.pacer.leave()
             return Failure(reason="closed", retryable=False)  # `error` says what it is called
-        # Who joins those that wait for an urgent call may have more time than they, so it has an attempt's full
-        # time, unless its timeouts are all that ends it.
+        # Callers with later deadlines may join those that wait for an urgent call: each of its attempts has full
+        # timeouts, unless these are all that ends it.
         left = FOREVER if call.urgent and self._may_cancel else call.deadline() - self.runtime.clock()
         request = call.request.to(self.base_url, self._headers, authorization.headers)
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
