@@ -229,6 +229,45 @@ class TestAnswers:
         assert error.body == '{"data":[{"id":"2"}],"nextToken":"A"}'
         assert requests(httpx_mock, "GET") == 2
 
+    async def test_listing_that_is_awaited(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """A listing may be awaited, which gives the groups of all pages."""
+        give_page(httpx_mock, "1", next_token="two")
+        give_page(httpx_mock, "2")
+
+        groups = await m3ter.list_user_groups("u-1")
+
+        assert groups == [UserGroup(id="1"), UserGroup(id="2")]
+
+    async def test_sweep_over_a_list_method(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """The method itself is what a sweep calls: each outcome has the groups of one user."""
+        for user in ("u-1", "u-2"):
+            give_page(httpx_mock, user, url=PAGE_URL.replace("u-1", user))
+        refuse(httpx_mock, 404, url=PAGE_URL.replace("u-1", "u-3"))
+
+        swept = sweep(m3ter.list_user_groups, ["u-1", "u-2", "u-3"], on_error="yield")
+        outcomes = {outcome.key: outcome async for outcome in swept}
+
+        assert {user: outcomes[user].result() for user in ("u-1", "u-2")} == {
+            user: [UserGroup(id=user)] for user in ("u-1", "u-2")
+        }
+        with pytest.raises(NotFoundError):
+            outcomes["u-3"].result()
+
+    async def test_listing_shows_its_call(self, m3ter: M3terClient) -> None:
+        """A listing shows the operation and the arguments that it was given."""
+        shown = [
+            repr(m3ter.list_user_groups("u-1")),
+            repr(
+                m3ter.list_user_groups("u-1", inherited=False, page_size=5, next_token="t", org_id="o", prefetch=True)
+            ),
+        ]
+
+        assert shown == [
+            "<AsyncPager list_user_groups(user_id='u-1')>",
+            "<AsyncPager list_user_groups(user_id='u-1', inherited=False, page_size=5, org_id='o',"
+            " next_token='t', prefetch=True)>",
+        ]
+
     async def test_prefetch(self, m3ter: M3terClient, httpx_mock: HTTPXMock, clock: FakeClock) -> None:
         """With `prefetch`, the next page is asked for while the caller works on this one."""
         give_page(httpx_mock, "1", next_token="two")
@@ -282,6 +321,22 @@ class TestToken:
         groups = await m3ter.list_user_groups("u-1").collect()
 
         assert [group.id for group in groups] == ["1", "2"]
+
+    async def test_attempts_with_a_token_that_was_replaced(
+        self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch
+    ) -> None:
+        """The attempts before and after a token was replaced are counted together; requests for tokens are not."""
+        give_token(httpx_mock, "CANARY-1")
+        give_token(httpx_mock, "CANARY-2")
+        await m3ter.authenticate()
+        httpx_mock.add_response(method="GET", status_code=503)
+        refuse(httpx_mock, 401, match_headers=bearer("CANARY-1"))
+        refuse(httpx_mock, 404, match_headers=bearer("CANARY-2"))
+
+        with watch.raises(NotFoundError) as caught:
+            await m3ter.list_user_groups("u-1").collect()
+
+        assert (caught.value.attempts, caught.value.elapsed) == (3, pytest.approx(0.25, abs=0.1))
 
     async def test_f09_refused_credentials(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
         """Refused credentials are an error with the way out, which is remembered for 30 s."""
