@@ -513,8 +513,8 @@ class TestFacts:
 
         await client.aclose()
 
-        errors = [error for error in await asyncio.gather(*calls, return_exceptions=True)]
-        assert [(error.retryable, error.attempts) for error in errors] == [(False, 1), (False, None)]  # type: ignore[union-attr]
+        errors: list[Any] = list(await asyncio.gather(*calls, return_exceptions=True))
+        assert [(error.retryable, error.attempts) for error in errors] == [(False, 1), (False, None)]
 
     async def test_error_of_a_call_that_took_too_long(self, provider: Provider, watch: Watch) -> None:
         """A call whose time runs out in its attempt counts that one, and may well succeed later."""
@@ -545,7 +545,7 @@ class TestMocks:
 
     @pytest.mark.parametrize("kind", [httpx.AsyncBaseTransport, httpx.AsyncHTTPTransport])
     async def test_complaint_goes_through(self, provider: Provider, kind: type[Any]) -> None:
-        """An `AssertionError` of a transport that was passed in is raised at once, as it is; the client stays of use."""
+        """An `AssertionError` of a transport that was passed in is raised at once, as it is; the client goes on."""
         asked: list[str] = []
         api = API(provider)
 
