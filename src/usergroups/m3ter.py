@@ -149,6 +149,7 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
         iterating, such as `NotFoundError` for a user that does not exist.
         """
+        asked = {"user_id": user_id, "inherited": inherited, "page_size": page_size, "org_id": org_id}
         if inherited is not None:
             of_call.instance("inherited", inherited, bool)
         user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
@@ -157,7 +158,7 @@ class M3terClient(Client):
             self._pages(UserGroup, kwargs, timeout),
             next_token=next_token,
             prefetch=prefetch,
-            call=("list_user_groups", {"user_id": user_id, "inherited": inherited, "page_size": page_size}),
+            call=("list_user_groups", asked),
         )
 
     def _org(self, org_id: str | None) -> str:

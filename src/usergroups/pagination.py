@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
+from reprlib import Repr
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -11,6 +12,9 @@ import attrs
 from ._arguments import of_call
 from ._tasks import end
 from .errors import UnexpectedResponseError
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 80  # characters of an argument in a pager's repr
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -54,7 +58,8 @@ class AsyncPager(Generic[T_co]):
             next_token = of_call.parameter("next_token", next_token)
         of_call.instance("prefetch", prefetch, bool)
         self._listing = partial(_Listing, fetch, next_token, prefetch)
-        self._call = *call, next_token
+        name, given = call
+        self._call = name, {**given, "next_token": next_token, "prefetch": prefetch or None}
 
     @staticmethod
     def of(items: Iterable[T]) -> "AsyncPager[T]":
@@ -69,9 +74,8 @@ class AsyncPager(Generic[T_co]):
         return AsyncPager(fetch, call=("of", {"items": page.items}))
 
     def __repr__(self) -> str:
-        name, arguments, next_token = self._call
-        given = {**arguments, "next_token": next_token}
-        shown = ", ".join(f"{key}={value!r}" for key, value in given.items() if value is not None)
+        name, given = self._call
+        shown = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in given.items() if value is not None)
         return f"<AsyncPager {name}({shown})>"
 
     def __await__(self) -> Generator[Any, Any, list[T_co]]:

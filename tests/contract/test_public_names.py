@@ -19,6 +19,7 @@ NAMES = {
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "InvalidArgumentError",
     "M3terClient",
     "NotFoundError",
     "Outcome",

@@ -192,11 +192,14 @@ class Sender:
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
         call.attempts += 1
         began_at = self.runtime.clock()
-        outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        outcome: Outcome = Failure(reason="given up")  # if the caller is cancelled, or out of time
+        try:
+            outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        finally:
+            if _log.isEnabledFor(logging.DEBUG):
+                self._log_attempt(call, outcome, self.runtime.clock() - began_at)
         if isinstance(outcome, Response):
             outcome.asked = self.asked(call)
-        if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(call, outcome, self.runtime.clock() - began_at)
         return outcome
 
     def path(self, request: Request) -> str:
