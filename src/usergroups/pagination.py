@@ -57,7 +57,7 @@ class AsyncPager(Generic[T_co]):
         if next_token is not None:
             next_token = of_call.parameter("next_token", next_token)
         of_call.instance("prefetch", prefetch, bool)
-        self._listing = partial(_Listing, fetch, next_token, prefetch)
+        self._listing: Callable[[], _Listing[T_co]] = partial(_Listing, fetch, next_token, prefetch)
         name, given = call
         self._call = name, {**given, "next_token": next_token, "prefetch": prefetch or None}
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from inspect import isasyncgen
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from io import BytesIO
 
 import httpx
@@ -33,7 +32,7 @@ async def read_body(
             flaw = await _read(response, chunks, body, limit, abandoned)
         finally:
             try:
-                if isasyncgen(chunks):
+                if isinstance(chunks, AsyncGenerator):
                     await chunks.aclose()
             finally:
                 await response.stream.aclose()
