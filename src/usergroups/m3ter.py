@@ -155,7 +155,7 @@ class M3terClient(Client):
         user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
         kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
         return AsyncPager(
-            self._pages(UserGroup, kwargs, timeout),
+            self._pages("list_user_groups", UserGroup, kwargs, timeout),
             next_token=next_token,
             prefetch=prefetch,
             call=("list_user_groups", asked),
@@ -164,7 +164,7 @@ class M3terClient(Client):
     def _org(self, org_id: str | None) -> str:
         return self._org_id if org_id is None else of_call.path_segment("org_id", org_id)
 
-    def _pages(self, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
+    def _pages(self, name: str, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
         """
         Return a function that fetches pages of *model*. *kwargs*, from a generated `_get_kwargs()`, describe the first.
         """
@@ -178,7 +178,7 @@ class M3terClient(Client):
 
         async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
-            fetched = await self._call(asked, read, timeout=seconds)
+            fetched = await self._call(f"m3ter.{name}", asked, read, timeout=seconds)
             _log.debug("page fetched: %d items", len(fetched[0].items))
             return fetched
 
@@ -192,7 +192,8 @@ class M3terClient(Client):
         and the other errors of a call.
         """
         seconds = of_call.call_timeout(timeout, self._sender.timeout)
-        await self._within(seconds, lambda call: self._tokens.get(call.deadline()), self._token_request)
+        name = "m3ter.authenticate"
+        await self._within(name, self._token_request, lambda call: self._tokens.get(call.deadline()), timeout=seconds)
 
     async def aclose(self) -> None:
         """

@@ -11,6 +11,7 @@ import attrs
 
 from ._arguments import of_call
 from ._tasks import end
+from ._telemetry import Listing
 from .errors import UnexpectedResponseError
 
 _REPR = Repr()
@@ -132,27 +133,32 @@ class _Listing(Generic[T]):
     prefetched: asyncio.Future[Fetched[T]] | None = None
     at_end: bool = False
     repeat_error: Callable[[], UnexpectedResponseError] | None = None
+    observed: Listing = attrs.field(factory=Listing)
 
     async def next(self) -> Page[T] | None:
         """Return the next page, or None after the last. Raises `PaginationError` if a token came round again."""
-        if self.repeat_error is not None:
-            error, self.repeat_error = self.repeat_error(), None  # frees the response
-            raise error
         if self.at_end:
             return None
-        if self.token is not None:
-            self.seen.add(hash(self.token))
-        page, repeat_error = await (self.prefetched or self.fetch(self.token))
-        self.token, self.prefetched = page.next_token, None
-        if page.next_token is None:
-            self.at_end = True
-        elif hash(page.next_token) in self.seen:
-            self.repeat_error = repeat_error
-        elif self.prefetch:
-            self.prefetched = asyncio.ensure_future(self.fetch(page.next_token))
-        return page
+        with self.observed:
+            if self.repeat_error is not None:
+                error, self.repeat_error = self.repeat_error(), None  # frees the response
+                raise error
+            if self.token is not None:
+                self.seen.add(hash(self.token))
+            page, repeat_error = await (self.prefetched or self.fetch(self.token))
+            self.token, self.prefetched = page.next_token, None
+            if page.next_token is None:
+                self.at_end = True
+            elif hash(page.next_token) in self.seen:
+                self.repeat_error = repeat_error
+            elif self.prefetch:
+                self.prefetched = asyncio.ensure_future(self.fetch(page.next_token))
+            return page
 
     async def aclose(self) -> None:
         """Cancel the prefetch, if there is one, and wait for its end."""
-        if self.prefetched is not None:
-            await end([self.prefetched])
+        try:
+            if self.prefetched is not None:
+                await end([self.prefetched])
+        finally:
+            self.observed.end()

@@ -13,6 +13,7 @@ import attrs
 from usergroups._http.retry import NO_RETRIES, RetryPolicy
 from usergroups._runtime import Runtime
 from usergroups._secrets import Redactor, hide
+from usergroups._telemetry import observe_fetch
 from usergroups.errors import APIConnectionError, UserGroupsError
 
 from .flight import Flight, Grant, Outcome
@@ -265,7 +266,8 @@ class TokenSource:
             limits = attrs.evolve(self._retry, attempts=attempts, max_retry_after=_NO_WAIT)
             policy = NO_RETRIES if flight.background else limits
             try:
-                token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
+                with observe_fetch():
+                    token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
             except (UserGroupsError, AssertionError) as error:  # the latter is the complaint of a mock
                 made = getattr(error, "attempts", None) or 1
                 left = self._retry.attempts if flight.background else attempts - made
