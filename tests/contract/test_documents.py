@@ -4,6 +4,7 @@ import ast
 import asyncio
 import inspect
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -403,6 +404,30 @@ def test_compose_file_leads_to_the_sandbox() -> None:
     assert services["app"]["environment"] == Sandbox().env("http://127.0.0.1:8080")
     assert services["app"]["network_mode"] == "service:sandbox"
     assert shlex.split(services["sandbox"]["command"])[3:] in commands("python -m usergroups.sandbox")
+
+
+def listed_parameters() -> list[tuple[str, set[str]]]:
+    """Return the names of the API page, each with the parameters that it lists; `()` stands for no signature."""
+    listed: dict[str, set[str]] = {}
+    outer = name = ""
+    for line in read("docs/api.md").splitlines():
+        if match := re.match(r"( *)\.\. auto(?:class|function|method|exception):: ([\w.]+(?:\(\))?)", line):
+            outer = outer if match[1] else match[2].removesuffix("()")
+            name = f"{outer}.{match[2]}" if match[1] else match[2]
+            listed[name] = set()
+        elif match := re.match(r" +:param (\w+):", line):
+            listed[name].add(match[1])
+    return [(name, names) for name, names in listed.items() if not name.endswith("()")]
+
+
+@pytest.mark.parametrize(("name", "listed"), listed_parameters(), ids=lambda value: str(value)[:40])
+def test_api_lists_every_parameter(name: str, listed: set[str]) -> None:
+    """The reference has a list of the parameters of each function and class, and no other; models bring their own."""
+    found: Any = pkgutil.resolve_name(name)
+    parameters = set(inspect.signature(found).parameters) - {"self"}
+
+    of_docstring = {m3ter.UserGroup, smartpm.UserGroup, smartpm.User, errors.UserGroupsError}
+    assert listed == (set() if found in of_docstring else parameters)
 
 
 def links(document: str) -> list[str]:
