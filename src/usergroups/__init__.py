@@ -1,30 +1,51 @@
 """Who is in which user group? An async SDK for m3ter and SmartPM."""
 
+from importlib import import_module
 from logging import NullHandler, getLogger
+from typing import TYPE_CHECKING
 
-from ._auth.store import TokenStore
-from ._auth.token import Token
-from ._http.retry import RetryPolicy
 from ._version import __version__
-from .bulk import Outcome, sweep
-from .errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    NotFoundError,
-    PaginationError,
-    PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
-    UnexpectedResponseError,
-    UserGroupsError,
-)
-from .m3ter import M3terClient
-from .pagination import AsyncPager, Page
-from .smartpm import SmartPMClient
+
+if TYPE_CHECKING:
+    from ._auth.store import TokenStore
+    from ._auth.token import Token
+    from ._http.retry import RetryPolicy
+    from .bulk import Outcome, sweep
+    from .errors import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ConfigurationError,
+        InvalidArgumentError,
+        NotFoundError,
+        PaginationError,
+        PermissionDeniedError,
+        RateLimitedError,
+        ServerError,
+        UnexpectedResponseError,
+        UserGroupsError,
+    )
+    from .m3ter import M3terClient
+    from .pagination import AsyncPager, Page
+    from .smartpm import SmartPMClient
+else:
+    _HOMES = ("errors", "bulk", "pagination", "_auth.token", "_auth.store", "_http.retry", "m3ter", "smartpm")
+
+    def __getattr__(name: str) -> object:
+        """Import a public name, or a module, once it is asked for: the command's help and completion need none."""
+        for home in map(import_module, (f"{__name__}.{home}" for home in _HOMES)):
+            if name in globals():  # a module
+                return globals()[name]
+            if name in __all__ and hasattr(home, name):
+                return globals().setdefault(name, getattr(home, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """Return the names that there are, imported or not."""
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "APIConnectionError",
@@ -34,6 +55,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "InvalidArgumentError",
     "M3terClient",
     "NotFoundError",
     "Outcome",

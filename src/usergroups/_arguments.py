@@ -6,11 +6,13 @@ import re
 import sys
 from collections.abc import Callable
 from types import EllipsisType, NoneType
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote, unquote
 
+import attrs
+
 from ._secrets import NoText, Secret, hide
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidArgumentError
 
 _C = TypeVar("_C")
 
@@ -21,6 +23,144 @@ _LONGEST_BASE_URL = 2048  # characters; httpx accepts URLs of 64 KiB, and up to 
 _LABEL = "[0-9A-Za-z_-]{1,63}"
 _URL = re.compile("(?P<scheme>(?i:https?))://(?P<netloc>[^/?#]+)(?P<path>[^?#]*)(?P<more>.*)")
 _NETLOC = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(?::([0-9]{{0,5}}))?")
+
+
+def fits_a_url(value: str) -> bool:
+    """
+    Return whether *value* can be percent-encoded to at most 16 KiB.
+    """
+    try:
+        return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def positive(value: object) -> bool:
+    """
+    Return whether *value* is a positive, finite number.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
+
+
+@attrs.frozen
+class Arguments:
+    """
+    Checks of the arguments of a client, or of a call. *error* makes the exception for a bad one: (name, problem).
+    """
+
+    error: Callable[[str, str], ConfigurationError]
+
+    def header_value(self, name: str, value: object) -> Secret:
+        """
+        Check that *value* is text that a header can carry (RFC 9110, 5.5), printable ASCII, and return it hidden.
+        """
+        value = hide(value)
+        text = self.text(name, value)
+        if not text.reveal().strip():
+            raise self.error(name, "is blank")
+        if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", text.reveal()):
+            raise self.error(name, "must be printable ASCII without spaces or line ends around it")
+        return text
+
+    def path_segment(self, name: str, value: object) -> str:
+        """
+        Check that *value* can be one segment of a path (RFC 3986, 3.3) once percent-encoded, and return it.
+        """
+        value = hide(value)
+        text = self.text(name, value)
+        if not text.reveal().strip():
+            raise self.error(name, "must not be blank")
+        if text.reveal() in (".", "..") or text.reveal() != text.reveal().strip():
+            raise self.error(name, "must not be '.' or '..', or have spaces around it")
+        return self.parameter(name, text)
+
+    def parameter(self, name: str, value: object) -> str:
+        """
+        Check that *value* is text that fits into a URL once percent-encoded, and return it.
+        """
+        value = hide(value)
+        if not isinstance(value, Secret) or not value.reveal():
+            raise self.error(name, "must be text that is not empty")
+        if not fits_a_url(value.reveal()):
+            raise self.error(name, "must be valid Unicode and at most 16 KiB when encoded")
+        return value.reveal()
+
+    def text(self, name: str, hidden: Secret | NoText | None) -> Secret:
+        """
+        Check that *hidden*, from `hide`, is text, and return it.
+        """
+        if isinstance(hidden, Secret):
+            return hidden
+        kind = hidden.kind if isinstance(hidden, NoText) else NoneType
+        raise self.error(name, f"must be text, not {kind.__name__}")
+
+    def number(self, name: str, value: object) -> float:
+        """
+        Check that *value* is a number, and return it.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(name, f"must be a number, not {type(value).__name__}")
+        return value
+
+    def seconds(self, name: str, value: object) -> float:
+        """
+        Check that *value* is a positive, finite number, and return it.
+        """
+        checked = self.number(name, value)
+        if not positive(checked):
+            raise self.error(name, "must be greater than 0 and finite")
+        return float(checked)
+
+    def optional_seconds(self, name: str, value: object) -> float | None:
+        """
+        Check that *value* is None (no limit) or a positive, finite number, and return it.
+        """
+        return None if value is None else self.seconds(name, value)
+
+    def call_timeout(self, value: float | EllipsisType | None, usual: float | None) -> float | None:
+        """
+        Return the timeout of one call in seconds: *usual*, the client's own, if *value* is `...`.
+        """
+        return usual if isinstance(value, EllipsisType) else self.optional_seconds("timeout", value)
+
+    def count(self, name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
+        """
+        Check that *value* is a whole number from *least* to *most*, and return it.
+        """
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(name, f"must be a whole number, not {type(value).__name__}")
+        number = int.__int__(value)  # a member of an (int, Enum) becomes a plain int
+        if number < least or (most is not None and number > most):
+            bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise self.error(name, f"must be {bounds}")
+        return number
+
+    def instance(self, name: str, value: object, *kinds: type) -> None:
+        """
+        Check that *value* is an instance of one of *kinds*.
+        """
+        if not isinstance(value, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise self.error(name, f"must be of type {wanted}, not {type(value).__name__}")
+
+    def base_url(self, name: str, value: object) -> str:
+        """
+        Check a base URL, and return it without a trailing slash.
+
+        Only https is accepted, unless the host is a loopback one. A path prefix is kept.
+        """
+        value = hide(value)  # it may hold a password, which is refused below
+        text = self.header_value(name, value)
+        if problem := _base_url_problem(text.reveal()):
+            raise self.error(name, problem)
+        return text.reveal().rstrip("/")
+
+
+of_client = Arguments(lambda name, problem: ConfigurationError(f"{name} {problem}"))
+"""Checks of what a client is made with."""
+
+of_call = Arguments(lambda name, problem: InvalidArgumentError(f"{name} {problem}", argument=name))
+"""Checks of what a call is made with."""
 
 
 def setting(
@@ -37,139 +177,20 @@ def setting(
         value = hide(os.environ.get(variable))
         if default is not None and (value is None or not value.reveal().strip()):
             value = default
-    if value is None:
-        raise ConfigurationError(f"{label} is missing")
     return check(label, value)
 
 
-def header_value(name: str, value: object) -> Secret:
+def require(*settings: tuple[str, str] | Literal[False]) -> None:
     """
-    Check that *value* is text that a header can carry (RFC 9110, 5.5): printable ASCII, not blank; return it hidden.
+    Raise one `ConfigurationError` for all *settings* that are missing: arguments with their environment variables.
+
+    A setting that was passed as an argument is False.
     """
-    value = hide(value)
-    text = _text(name, value)
-    if not text.reveal().strip():
-        raise ConfigurationError(f"{name} is blank")
-    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", text.reveal()):
-        raise ConfigurationError(f"{name} must be printable ASCII without spaces or line ends around it")
-    return text
-
-
-def path_segment(name: str, value: object) -> str:
-    """
-    Check that *value* can be one segment of a path (RFC 3986, 3.3) once percent-encoded, and return it.
-    """
-    value = hide(value)
-    text = _text(name, value)
-    if not text.reveal().strip():
-        raise ConfigurationError(f"{name} must not be blank")
-    if text.reveal() in (".", "..") or text.reveal() != text.reveal().strip():
-        raise ConfigurationError(f"{name} must not be '.' or '..', or have spaces around it")
-    return parameter(name, text)
-
-
-def parameter(name: str, value: object) -> str:
-    """
-    Check that *value* is text that fits into a URL once percent-encoded, and return it.
-    """
-    value = hide(value)
-    if not isinstance(value, Secret) or not value.reveal():
-        raise ConfigurationError(f"{name} must be text that is not empty")
-    if not fits_a_url(value.reveal()):
-        raise ConfigurationError(f"{name} must be valid Unicode and at most 16 KiB when encoded")
-    return value.reveal()
-
-
-def _text(name: str, hidden: Secret | NoText | None) -> Secret:
-    if isinstance(hidden, Secret):
-        return hidden
-    kind = hidden.kind if isinstance(hidden, NoText) else NoneType
-    raise ConfigurationError(f"{name} must be text, not {kind.__name__}")
-
-
-def fits_a_url(value: str) -> bool:
-    """
-    Return whether *value* can be percent-encoded to at most 16 KiB.
-    """
-    try:
-        return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-
-
-def number(name: str, value: object) -> float:
-    """
-    Check that *value* is a number, and return it.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigurationError(f"{name} must be a number, not {type(value).__name__}")
-    return value
-
-
-def seconds(name: str, value: object) -> float:
-    """
-    Check that *value* is a positive, finite number, and return it.
-    """
-    checked = number(name, value)
-    if not positive(checked):
-        raise ConfigurationError(f"{name} must be greater than 0 and finite")
-    return float(checked)
-
-
-def positive(value: object) -> bool:
-    """
-    Return whether *value* is a positive, finite number.
-    """
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
-
-
-def optional_seconds(name: str, value: object) -> float | None:
-    """
-    Check that *value* is None (no limit) or a positive, finite number, and return it.
-    """
-    return None if value is None else seconds(name, value)
-
-
-def call_timeout(value: float | EllipsisType | None, usual: float | None) -> float | None:
-    """
-    Return the timeout of one call in seconds: *usual*, the client's own, if *value* is `...`.
-    """
-    return usual if isinstance(value, EllipsisType) else optional_seconds("timeout", value)
-
-
-def count(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
-    """
-    Check that *value* is a whole number from *least* to *most*, and return it.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
-    number = int.__int__(value)  # a member of an (int, Enum) becomes a plain int
-    if number < least or (most is not None and number > most):
-        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ConfigurationError(f"{name} must be {bounds}")
-    return number
-
-
-def instance(name: str, value: object, *kinds: type) -> None:
-    """
-    Check that *value* is an instance of one of *kinds*.
-    """
-    if not isinstance(value, kinds):
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise ConfigurationError(f"{name} must be of type {wanted}, not {type(value).__name__}")
-
-
-def base_url(name: str, value: object) -> str:
-    """
-    Check a base URL, and return it without a trailing slash.
-
-    Only https is accepted, unless the host is a loopback one. A path prefix is kept.
-    """
-    value = hide(value)  # it may hold a password, which is refused below
-    text = header_value(name, value)
-    if problem := _base_url_problem(text.reveal()):
-        raise ConfigurationError(f"{name} {problem}")
-    return text.reveal().rstrip("/")
+    missing = [setting for setting in settings if setting and setting[1] not in os.environ]
+    if missing:
+        named = [f"{name} (the argument, or {variable} in the environment)" for name, variable in missing]
+        text = f"{', '.join(named[:-1])} and {named[-1]} are" if len(named) > 1 else f"{named[0]} is"
+        raise ConfigurationError(f"{text} missing")
 
 
 def host_of(netloc: str) -> str:
@@ -211,5 +232,8 @@ def _base_url_problem(text: str) -> str:
     address = _address(host)
     is_loopback = host == "localhost" or (address is not None and address.is_loopback)
     if url["scheme"].lower() == "http" and not is_loopback:
-        return "must be https:// (http:// is accepted for loopback hosts only)"
+        return (
+            "must be https:// (http:// is accepted for loopback hosts only: for a container, share its network"
+            " namespace, or put TLS in front of it)"
+        )
     return ""

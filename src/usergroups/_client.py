@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from types import EllipsisType
 from typing import NoReturn, Self, TypeVar
 
-from . import _arguments
+from ._arguments import of_call
 from ._auth.key import Auth
 from ._http.errors import unexpected
 from ._http.exchange import Response
@@ -13,6 +13,7 @@ from ._http.request import Request
 from ._http.retry import FOREVER
 from ._http.sender import CLOSED, Call, Sender
 from ._models import MismatchError, Reader, is_array
+from ._telemetry import observe
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _BATCH = 200  # models read per turn of the event loop
@@ -51,19 +52,22 @@ class Client:
         """
         await self._sender.aclose()
 
-    async def _call(self, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout) -> T:
+    async def _call(
+        self, name: str, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout
+    ) -> T:
         """
-        Send *request* and return what *read* makes of the response, within *timeout*.
+        Send *request*, of the operation *name*, and return what *read* makes of the response, within *timeout*.
 
         *read* may raise `MismatchError`. Raises the error that the outcome means.
         """
-        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
+        seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
-        async def work(deadline: float) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+        async def work(call: Call) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
-            outcome = await self._auth(Call(request=request, deadline=lambda: deadline), self._sender.send)
+            call.queued = self._sender.runtime.clock() - call.began_at
+            outcome = await self._auth(call, self._sender.send)
             if not isinstance(outcome, Response) or not outcome.is_success:
-                return self._sender.error(outcome, request)
+                return self._sender.error(outcome, call)
             try:
                 _check(outcome)
                 return await read(outcome)
@@ -71,34 +75,46 @@ class Client:
                 mismatch = caught
             return unexpected(outcome, mismatch, self._sender.redactor)
 
-        result = await self._within(seconds, work, request)
-        if isinstance(result, UserGroupsError):
-            raise result
-        return result
+        return await self._within(name, request, work, timeout=seconds)
 
-    async def _within(self, timeout: float | None, work: Callable[[float], Awaitable[T]], request: Request) -> T:
+    async def _within(
+        self,
+        name: str,
+        request: Request,
+        work: Callable[[Call], Awaitable[T | UserGroupsError]],
+        *,
+        timeout: float | None,
+    ) -> T:
         """
-        Return what *work* comes to. Its argument is the moment, on the client's clock, when time runs out.
+        Return what *work* comes to, with the call of *request* as its argument, or raise it if it is an error.
 
-        Raises `APITimeoutError` then, and `APIConnectionError` when the client is closed; both name *request*.
+        Raises `APITimeoutError` when time runs out, and `APIConnectionError` when the client is closed.
         """
         sender = self._sender
-        if not sender.is_closed:
-            calls = sender.here().calls
-            scope = asyncio.timeout(timeout)
-            try:
-                async with scope:
-                    calls.add(scope)
-                    return await work(FOREVER if timeout is None else sender.runtime.clock() + timeout)
-            except TimeoutError:
-                if not scope.expired():  # an `APITimeoutError` of the token's fetch
-                    raise
-            finally:
-                calls.discard(scope)
-        asked = sender.asked(request)
-        if sender.is_closed:
-            raise APIConnectionError(CLOSED, **asked)
-        raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
+        now = sender.runtime.clock()
+        ends_at = FOREVER if timeout is None else now + timeout
+        call = Call(request=request, deadline=lambda: ends_at, began_at=now)
+        with observe(name, call, sender.path(request), sender.runtime.clock):
+            if not sender.is_closed:
+                calls = sender.here().calls
+                scope = asyncio.timeout(timeout)
+                try:
+                    async with scope:
+                        calls.add(scope)
+                        result = await work(call)
+                except TimeoutError:
+                    if not scope.expired():  # an `APITimeoutError` of the token's fetch
+                        raise
+                else:
+                    if isinstance(result, UserGroupsError):
+                        raise result
+                    return result
+                finally:
+                    calls.discard(scope)
+            asked = sender.asked(call)
+            if sender.is_closed:
+                raise APIConnectionError(CLOSED, **asked, retryable=False)
+            raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"

@@ -9,28 +9,38 @@ from typing import Generic, Literal, TypeVar, cast
 
 import attrs
 
-from . import _arguments
+from ._arguments import of_call
 from ._tasks import end
-from .errors import ConfigurationError, UserGroupsError
+from .errors import UserGroupsError
 
 _REPR = Repr()
 _REPR.maxstring = _REPR.maxother = 300  # characters of a key in an error's note
 
 K = TypeVar("K")
+K_co = TypeVar("K_co", covariant=True)
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Keys = Iterable[K] | AsyncIterable[K]
 
 
 @attrs.frozen
-class Outcome(Generic[K, T]):
+class Outcome(Generic[K_co, T_co]):
     """
     The outcome of the call for *key*: its *value*, or the *error* that it raised.
     """
 
-    key: K
-    value: T | None = None
+    key: K_co
+    value: T_co | None = None
     error: UserGroupsError | None = None
+
+    def result(self) -> T_co:
+        """
+        Return the value, or raise the error.
+        """
+        if self.error is not None:
+            raise self.error
+        return cast(T_co, self.value)
 
 
 def sweep(
@@ -50,21 +60,21 @@ def sweep(
     One task iterates *keys* from first to last. If *keys* is a generator, it is closed when the sweep
     ends. A call that cancels itself is a `UserGroupsError`.
 
-    Raises `ConfigurationError` for a bad argument.
+    Raises `InvalidArgumentError` for a bad argument.
     """
-    concurrency = _arguments.count("concurrency", concurrency)
+    concurrency = of_call.count("concurrency", concurrency)
     yields = _yields(on_error)
     if not callable(call):
-        raise ConfigurationError("call must be a function of one key that can be awaited")
-    _arguments.instance("keys", keys, Iterable, AsyncIterable)
+        raise of_call.error("call", "must be a function of one key that can be awaited")
+    of_call.instance("keys", keys, Iterable, AsyncIterable)
     if isinstance(keys, str | bytes):
-        raise ConfigurationError("keys must be several keys, not one text")
+        raise of_call.error("keys", "must be several keys, not one text")
     return _sweep(call, keys, concurrency, yields)
 
 
 def _yields(on_error: object) -> bool:
     if not isinstance(on_error, str) or on_error not in ("raise", "yield"):
-        raise ConfigurationError("on_error must be 'raise' or 'yield'")
+        raise of_call.error("on_error", "must be 'raise' or 'yield'")
     return on_error == "yield"
 
 

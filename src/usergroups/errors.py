@@ -5,6 +5,7 @@ Every error that this SDK raises.
 
     UserGroupsError
     ├── ConfigurationError          a bad or missing argument or setting; also a ValueError
+    │   └── InvalidArgumentError    an argument of a call
     ├── APIConnectionError          no usable response arrived
     │   └── APITimeoutError         time ran out; also a TimeoutError
     ├── APIStatusError              an error response arrived
@@ -20,7 +21,8 @@ Every error that this SDK raises.
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import attrs
 
@@ -31,6 +33,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "InvalidArgumentError",
     "NotFoundError",
     "PaginationError",
     "PermissionDeniedError",
@@ -73,37 +76,51 @@ def _copied(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     return dict(headers or {})
 
 
+def _of_class(name: str) -> Any:
+    """Return the default of a field: what an error's class has under *name*."""
+    return attrs.Factory(attrgetter(name), takes_self=True)
+
+
 @attrs.define(slots=False, eq=False, repr=False, auto_exc=False)
 class UserGroupsError(Exception):
     """
     The base of every error of this SDK: catch this one to catch all.
 
-    *message* is the sentence itself; `str(error)` adds the request, on one printable line. What does not
-    apply, or was not given, is empty or None:
+    *message* is the sentence itself; `str(error)` adds the rest, on one printable line. What does not
+    apply, or is not known, is None:
 
     - *method* and *path* (percent-encoded, without the query) of the request;
-    - *status_code*, *headers* (by lower-case name) and *body* (text, at most 4,096 characters,
-      undecodable bytes replaced) of the response;
+    - *status_code* of the response;
     - *request_id*, the provider's id of the request, which its support may ask for;
     - *retry_after*, the seconds that the provider asked to wait (RFC 9110, 10.2.3);
-    - *attempts*, how often the request was tried;
-    - *hint*, a likely remedy;
+    - *attempts*, how often the request was sent, and *elapsed*, the seconds since the call began;
+    - *argument*, the name of the argument that is bad;
     - *json_path*, the place in the body that is not as specified.
+
+    Of a response there are also *headers* (by lower-case name) and *body* (text, at most 4,096 characters,
+    undecodable bytes replaced), which are empty if there is none; *hint* is a likely remedy, or empty.
+    *retryable* says whether the same call may well succeed later: after 408, 425, 429 and 5xx, after a
+    time-out, and after most failures of a connection.
     """
 
     message: str = ""
-    method: str = attrs.field(default="", kw_only=True)
-    path: str = attrs.field(default="", kw_only=True)
+    method: str | None = attrs.field(default=_of_class("_usual_request"), kw_only=True)
+    path: str | None = attrs.field(default=_of_class("_usual_request"), kw_only=True)
     status_code: int | None = attrs.field(default=None, kw_only=True)
     request_id: str | None = attrs.field(default=None, kw_only=True)
     retry_after: float | None = attrs.field(default=None, kw_only=True)
     attempts: int | None = attrs.field(default=None, kw_only=True)
+    elapsed: float | None = attrs.field(default=None, kw_only=True)
+    retryable: bool = attrs.field(default=_of_class("_may_pass"), kw_only=True)
+    argument: str | None = attrs.field(default=None, kw_only=True)
     headers: Mapping[str, str] = attrs.field(default=None, converter=_copied, kw_only=True)
     body: str = attrs.field(default="", kw_only=True)
     hint: str = attrs.field(default="", kw_only=True)
-    json_path: str = attrs.field(default="$", kw_only=True)
+    json_path: str | None = attrs.field(default=_of_class("_usual_json_path"), kw_only=True)
 
+    _usual_request: ClassVar[str | None] = None
     _usual_status: ClassVar[int | None] = None
+    _usual_json_path: ClassVar[str | None] = None
 
     def __attrs_post_init__(self) -> None:
         super().__init__(self.message)
@@ -111,7 +128,21 @@ class UserGroupsError(Exception):
             self.status_code = self._usual_status
 
     def __str__(self) -> str:
-        return one_line(f"{self.method} {one_line(self.path, _LONGEST_PATH_SHOWN)} {self._outcome()}")
+        path = one_line(self.path or "", _LONGEST_PATH_SHOWN)
+        facts = ", ".join(filter(None, [self._tries(), f"request id {self.request_id}" if self.request_id else ""]))
+        return one_line(f"{self.method or ''} {path} {self._outcome()}{facts and f' ({facts})'}")
+
+    @property
+    def _may_pass(self) -> bool:
+        """Whether the same call may well succeed later."""
+        return False
+
+    def _tries(self) -> str:
+        """Return how often the request was sent, if that is known, and in how much time."""
+        if not self.attempts:
+            return ""
+        times = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        return times if self.elapsed is None else f"{times} in {self.elapsed:.1f} s"
 
     def _outcome(self) -> str:
         """Return what came of the request."""
@@ -124,10 +155,31 @@ class ConfigurationError(UserGroupsError, ValueError):
     """
 
 
-class APIConnectionError(UserGroupsError):
+class InvalidArgumentError(ConfigurationError):
+    """
+    An argument of a call is bad: *argument* is its name. A web backend answers 400 to it, not 500.
+    """
+
+
+class _CallError(UserGroupsError):
+    """
+    The base of the errors of a call that was made.
+    """
+
+    method: str  # pyright: ignore[reportIncompatibleVariableOverride]  # empty if none is given
+    path: str  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+
+    _usual_request = ""
+
+
+class APIConnectionError(_CallError):
     """
     No usable response arrived (DNS, refused, reset, TLS, truncated body, client closed).
     """
+
+    @property
+    def _may_pass(self) -> bool:
+        return True
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
@@ -136,7 +188,7 @@ class APITimeoutError(APIConnectionError, TimeoutError):
     """
 
 
-class _ResponseError(UserGroupsError):
+class _ResponseError(_CallError):
     """
     The base of the errors that a response caused.
     """
@@ -156,6 +208,11 @@ class APIStatusError(_ResponseError):
 
     *message* is the provider's own message, or the status's reason phrase.
     """
+
+    @property
+    def _may_pass(self) -> bool:
+        status = self.status_code or self._usual_status or 0
+        return status in (408, 425, 429) or 500 <= status <= 599
 
     def _outcome(self) -> str:
         phrase = reason_phrase(self.status_code)
@@ -219,7 +276,10 @@ class UnexpectedResponseError(_ResponseError):
     *json_path* is the place in the body ("$.users[3].email"; "$" if the body is not JSON at all).
     """
 
+    json_path: str  # pyright: ignore[reportIncompatibleVariableOverride]  # that of the class if none is given
+
     _usual_status = 200
+    _usual_json_path = "$"
 
     def _outcome(self) -> str:
         return f"{self._answered() or 'answered'}, but not as specified: {self.message} (at {self.json_path})"

@@ -16,6 +16,7 @@ from usergroups_m3ter_api.api.user_groups.list_user_groups import (
 from usergroups_m3ter_api.models import TokenRequest, UserGroup
 
 from . import _arguments
+from ._arguments import of_call, of_client
 from ._auth.bearer import BearerAuth
 from ._auth.credentials import ClientCredentials
 from ._auth.source import TokenSource
@@ -86,19 +87,24 @@ class M3terClient(Client):
     ) -> None:
         key, secret, url = hide(api_key), hide(api_secret), hide(base_url)
         del api_key, api_secret, base_url  # a traceback may show arguments
+        _arguments.require(
+            org_id is None and ("org_id", "M3TER_ORG_ID"),
+            key is None and ("api_key", "M3TER_API_KEY"),
+            secret is None and ("api_secret", "M3TER_API_SECRET"),
+        )
         setting = _arguments.setting
-        self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", _arguments.path_segment)
-        user = setting("api_key", key, "M3TER_API_KEY", _arguments.header_value)
+        self._org_id = setting("org_id", org_id, "M3TER_ORG_ID", of_client.path_segment)
+        user = setting("api_key", key, "M3TER_API_KEY", of_client.header_value)
         if ":" in user.reveal():
             raise ConfigurationError("api_key must not hold a ':', which HTTP Basic cannot carry")
-        password = setting("api_secret", secret, "M3TER_API_SECRET", _arguments.header_value)
+        password = setting("api_secret", secret, "M3TER_API_SECRET", of_client.header_value)
         if token_store is not None:
-            _arguments.instance("token_store", token_store, TokenStore)
+            of_client.instance("token_store", token_store, TokenStore)
             if isinstance(token_store, type):  # a class has the protocol's methods, too
                 raise ConfigurationError("token_store must be a TokenStore, not a class of them")
         redactor = Redactor(user, password, basic_credentials(user, password))
         sender = Sender(
-            base_url=setting("base_url", url, "M3TER_BASE_URL", _arguments.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "M3TER_BASE_URL", of_client.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -112,7 +118,7 @@ class M3terClient(Client):
         self._token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
         self._tokens = TokenSource(
             ClientCredentials(sender, self._token_request, user, password, hint=_HINTS[401]),
-            asked=sender.asked(self._token_request),
+            asked={"method": self._token_request.method, "path": sender.path(self._token_request)},
             runtime=sender.runtime,
             timeout=sender.timeout,
             retry=retry,
@@ -143,21 +149,27 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
         iterating, such as `NotFoundError` for a user that does not exist.
         """
+        asked = {"user_id": user_id, "inherited": inherited, "page_size": page_size, "org_id": org_id}
         if inherited is not None:
-            _arguments.instance("inherited", inherited, bool)
-        user_id, org_id = _arguments.path_segment("user_id", user_id), self._org(org_id)
+            of_call.instance("inherited", inherited, bool)
+        user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
         kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
-        return AsyncPager(self._pages(UserGroup, kwargs, timeout), next_token=next_token, prefetch=prefetch)
+        return AsyncPager(
+            self._pages("list_user_groups", UserGroup, kwargs, timeout),
+            next_token=next_token,
+            prefetch=prefetch,
+            call=("list_user_groups", asked),
+        )
 
     def _org(self, org_id: str | None) -> str:
-        return self._org_id if org_id is None else _arguments.path_segment("org_id", org_id)
+        return self._org_id if org_id is None else of_call.path_segment("org_id", org_id)
 
-    def _pages(self, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
+    def _pages(self, name: str, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
         """
         Return a function that fetches pages of *model*. *kwargs*, from a generated `_get_kwargs()`, describe the first.
         """
         request = Request.of(kwargs)
-        seconds = _arguments.call_timeout(timeout, self._sender.timeout)
+        seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
         async def read(response: Response) -> "Fetched[M]":  # in quotes: else made anew for every call
             page = await _read_page(model, self._reader, response)
@@ -166,19 +178,22 @@ class M3terClient(Client):
 
         async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
-            fetched = await self._call(asked, read, timeout=seconds)
+            fetched = await self._call(f"m3ter.{name}", asked, read, timeout=seconds)
             _log.debug("page fetched: %d items", len(fetched[0].items))
             return fetched
 
         return fetch
 
-    async def authenticate(self) -> None:
+    async def authenticate(self, *, timeout: float | EllipsisType | None = ...) -> None:
         """
         Make sure that there is a valid access token, for example in a readiness check.
 
-        Raises `AuthenticationError` if the credentials are refused, and the other errors of a call.
+        *timeout* is the seconds for this call. Raises `AuthenticationError` if the credentials are refused,
+        and the other errors of a call.
         """
-        await self._within(self._sender.timeout, self._tokens.get, self._token_request)
+        seconds = of_call.call_timeout(timeout, self._sender.timeout)
+        name = "m3ter.authenticate"
+        await self._within(name, self._token_request, lambda call: self._tokens.get(call.deadline()), timeout=seconds)
 
     async def aclose(self) -> None:
         """
@@ -193,7 +208,7 @@ class M3terClient(Client):
 
 
 def _page_size(value: int | None) -> int | None:
-    return None if value is None else _arguments.count("page_size", value, most=_LARGEST_PAGE)
+    return None if value is None else of_call.count("page_size", value, most=_LARGEST_PAGE)
 
 
 async def _read_page(model: type[M], reader: Reader, response: Response) -> Page[M]:

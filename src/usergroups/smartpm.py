@@ -14,6 +14,7 @@ from usergroups_smartpm_api.api.user_groups.get_user_group import (
 from usergroups_smartpm_api.models import User, UserGroup
 
 from . import _arguments
+from ._arguments import of_call, of_client
 from ._auth.key import KeyAuth
 from ._client import Client, read_all
 from ._http.exchange import Response
@@ -22,7 +23,6 @@ from ._http.retry import RetryPolicy
 from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
-from .errors import ConfigurationError
 
 __all__ = ["SmartPMClient", "User", "UserGroup"]
 
@@ -67,11 +67,15 @@ class SmartPMClient(Client):
     ) -> None:
         given, url = hide(api_key), hide(base_url)
         del api_key, base_url  # a traceback may show arguments
+        _arguments.require(
+            given is None and ("api_key", "SMARTPM_API_KEY"),
+            company_id is None and ("company_id", "SMARTPM_COMPANY_ID"),
+        )
         setting = _arguments.setting
-        key = setting("api_key", given, "SMARTPM_API_KEY", _arguments.header_value)
-        company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", _arguments.header_value)
+        key = setting("api_key", given, "SMARTPM_API_KEY", of_client.header_value)
+        company = setting("company_id", company_id, "SMARTPM_COMPANY_ID", of_client.header_value)
         sender = Sender(
-            base_url=setting("base_url", url, "SMARTPM_BASE_URL", _arguments.base_url, default=BASE_URL),
+            base_url=setting("base_url", url, "SMARTPM_BASE_URL", of_client.base_url, default=BASE_URL),
             timeout=timeout,
             retry=retry,
             max_in_flight=max_in_flight,
@@ -95,7 +99,9 @@ class SmartPMClient(Client):
         """
         group_id = _uuid("user_group_id", user_group_id)
         request = Request.of(user_group_kwargs(group_id, x_company_id=self._company_id))
-        return await self._call(request, partial(_read, self._reader, group_id), timeout=timeout)
+        return await self._call(
+            "smartpm.get_user_group", request, partial(_read, self._reader, group_id), timeout=timeout
+        )
 
 
 def _uuid(name: str, value: object) -> UUID:
@@ -103,7 +109,7 @@ def _uuid(name: str, value: object) -> UUID:
         return UUID(int=value.int)  # a subclass might have another text
     if isinstance(value, str) and re.fullmatch(_UUID, value):
         return UUID(value)
-    raise ConfigurationError(f"{name} must be a UUID")
+    raise of_call.error(name, "must be a UUID")
 
 
 async def _read(reader: Reader, group_id: UUID, response: Response) -> UserGroup:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from random import uniform
 
-from ._arguments import parameter
+from ._arguments import of_client
 from ._auth.token import Token
 from ._secrets import Secret, hide
 from .errors import ConfigurationError
@@ -40,7 +40,7 @@ class RedisTokenStore:
 
     def __init__(self, redis: Redis, *, key: str) -> None:
         self._redis = _asynchronous(redis)
-        self._key = parameter("key", key)
+        self._key = of_client.parameter("key", key)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(key={self._key!r})"

@@ -3,6 +3,8 @@
 import ast
 import asyncio
 import inspect
+import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -16,6 +18,7 @@ from typing import Any, NamedTuple
 import attrs
 import httpx
 import pytest
+import yaml
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
 from usergroups import (
@@ -34,7 +37,10 @@ from usergroups.sandbox import Data, Sandbox, Server, serve
 
 ROOT = Path(__file__).parents[2]
 WRITTEN_BY_MAKE = ["docs/benchmarks.md", "docs/reliability.md"]
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts
+)
+EXAMPLE = re.compile("# examples/.+\n")  # the first line of a block that shows a part of an example
 DOCUMENTS = ["README.md", *(page for page in PAGES if page not in WRITTEN_BY_MAKE)]
 
 
@@ -44,11 +50,17 @@ def read(document: str) -> str:
 
 
 class Block(NamedTuple):
-    """A fenced block, with the document that it stands in and the heading that it stands under."""
+    """A fenced block, where it stands, and what it prints: the next block, if that is text."""
 
     document: str
     heading: str
     text: str
+    printed: str | None = None
+
+
+def where(block: Block) -> str:
+    """Return the document and the heading of *block*."""
+    return f"{block.document}: {block.heading}"
 
 
 def blocks(language: str) -> list[Block]:
@@ -56,11 +68,14 @@ def blocks(language: str) -> list[Block]:
     found = []
     either = r"^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$"
     for document in DOCUMENTS:
-        heading = ""
+        heading, follows = "", False
         for match in re.finditer(either, read(document), re.MULTILINE | re.DOTALL):
             heading = match["heading"] or heading
             if match["language"] == language:
                 found.append(Block(document, heading, match["text"]))
+            elif match["language"] == "text" and found and follows:
+                found[-1] = found[-1]._replace(printed=match["text"])
+            follows = match["language"] == language
     return found
 
 
@@ -73,16 +88,31 @@ def headings(document: str) -> set[str]:
 
 def commands(program: str) -> list[list[str]]:
     """Return the arguments of each shell command of the documents that runs *program*."""
-    lines = [shlex.split(line, comments=True) for block in blocks("sh") for line in block.text.splitlines()]
+    return [arguments for block in blocks("sh") for arguments in commands_in(block, program)]
+
+
+def commands_in(block: Block, program: str) -> list[list[str]]:
+    """Return the arguments of each shell command in *block* that runs *program*."""
+    lines = [shlex.split(line, comments=True) for line in block.text.splitlines()]
     words = program.split()
     return [line[len(words) :] for line in lines if line[: len(words)] == words]
+
+
+def assert_printed(block: Block, printed: str) -> None:
+    """Check what *block* printed: as the document says, where `...` stands for what may differ, or anything at all."""
+    if block.printed is None:
+        assert printed.strip()
+        return
+    said = block.printed.replace("http://127.0.0.1:8080", os.environ["M3TER_BASE_URL"])
+    assert re.fullmatch(re.escape(said).replace(r"\.\.\.", ".*"), printed), printed
 
 
 def examples(*words: str, without: tuple[str, ...] = ()) -> list[object]:
     """Return the Python examples that hold *words* and nothing of *without*, named by document and heading."""
     return [
-        pytest.param(block.text, id=f"{block.document}: {block.heading}")
+        pytest.param(block, id=where(block))
         for block in blocks("python")
+        if not EXAMPLE.match(block.text)
         if all(word in block.text for word in words) and not any(word in block.text for word in without)
     ]
 
@@ -120,15 +150,15 @@ def as_typed_in(source: str) -> CodeType:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("source", examples("asyncio.run("))
-def test_program_runs(source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", examples("asyncio.run("))
+def test_program_runs(block: Block, tmp_path: Path) -> None:
     """A Python example with `asyncio.run` is a whole program."""
-    (tmp_path / "groups.py").write_text(source, encoding="utf-8")
+    (tmp_path / "groups.py").write_text(block.text, encoding="utf-8")
 
     result = run("groups.py", cwd=tmp_path)
 
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(result.stdout.splitlines()) == 12
+    assert_printed(block, result.stdout)
 
 
 def printed_by(source: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -143,33 +173,47 @@ def printed_by(source: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("source", examples(without=("asyncio.run(", "app = ")))
-def test_snippet_runs(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ", "def test_")))
+def test_snippet_runs(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     """Any other does what it shows."""
-    printed = printed_by(source, capsys)
+    printed = printed_by(block.text, capsys)
 
-    assert printed.strip()
+    assert_printed(block, printed)
     assert "cannot tell" not in printed
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="there, `python -m asyncio` takes no blocks from a pipe")
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("source", examples(without=("asyncio.run(", "app = ")))
-def test_snippet_runs_when_pasted(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ", "def test_")))
+def test_snippet_runs_when_pasted(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     """It does the same when it is pasted into `python -m asyncio`, where a blank line ends a block."""
-    pasted = run("-m", "asyncio", text=f"{source}\n")
+    pasted = run("-m", "asyncio", text=f"{block.text}\n")
 
     answers = re.sub(r"^(>>> |\.\.\. )+", "", pasted.stdout, flags=re.MULTILINE)
     assert "Error" not in pasted.stderr
-    assert sorted(answers.split()) == sorted(printed_by(source, capsys).split())
+    texts = (answers, printed_by(block.text, capsys))
+    of_paste, of_run = (sorted(re.sub(r" in [0-9.]+ s\b", "", text).split()) for text in texts)
+    assert of_paste == of_run
+
+
+@pytest.mark.parametrize("source", examples("def test_"))
+def test_tests_pass(source: str, tmp_path: Path) -> None:
+    """Tests that a document shows are a test file of a user, under pytest-asyncio in its mode `auto`."""
+    (tmp_path / "test_groups.py").write_text(source, encoding="utf-8")
+    plugin = ["-p", "no:usergroups", "-p", "usergroups.testing"]  # by its name, whether it is installed or not
+    loops = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+
+    result = run("-m", "pytest", "-W", "error", *plugin, *loops, cwd=tmp_path)
+
+    assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("source", examples("app = "))
-async def test_application_serves(source: str) -> None:
+@pytest.mark.parametrize("block", examples("app = "))
+async def test_application_serves(block: Block) -> None:
     """The ASGI application answers with one client, which it closes at its end."""
     names: dict[str, Any] = {}
-    exec(source, names)
+    exec(block.text, names)
     app = names["app"]
 
     browser = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web")
@@ -196,13 +240,17 @@ def test_store_of_the_example_is_shared(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_command_runs() -> None:
-    """Each `usergroups` command succeeds against the sandbox."""
-    for arguments in commands("usergroups"):
+@pytest.mark.parametrize("block", [block for block in blocks("sh") if commands_in(block, "usergroups")], ids=where)
+def test_command_runs(block: Block) -> None:
+    """Each `usergroups` command answers against the sandbox, and prints what the document says."""
+    printed = ""
+    for arguments in commands_in(block, "usergroups"):
         result = run("-c", "import sys; from usergroups.cli import main; sys.exit(main())", *arguments)
 
-        assert (result.returncode, result.stderr) == (0, "")
-        assert result.stdout
+        assert result.returncode == ("who?" in arguments)
+        assert re.fullmatch(r"(usergroups: (who|[0-9]+ asked, ).*\n)*", result.stderr)
+        printed += result.stdout
+    assert_printed(block, printed)
 
 
 def test_commands_are_pasted_as_they_are() -> None:
@@ -240,7 +288,8 @@ def test_extras_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
     table = of_table("README.md", "| extra |", "## First calls")
-    installed = {name for line in commands("pip install") for name in re.findall(r"[a-z]+", line[0])}
+    own = [word for [word, *_] in commands("pip install") if word.startswith(".")]
+    installed = {name for word in own for name in re.findall("[a-z]+", word)}
 
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == extras
     assert installed <= extras
@@ -249,14 +298,15 @@ def test_extras_exist() -> None:
 def test_sandbox_options_exist() -> None:
     """Each option of the sandbox that is used is one that it has."""
     said = run("-m", "usergroups.sandbox", "--help").stdout
-    [arguments] = commands("python -m usergroups.sandbox")
+    used = {word for arguments in commands("python -m usergroups.sandbox") for word in arguments}
 
-    assert all(option in said for option in arguments if option.startswith("--"))
+    assert used
+    assert all(option in said for option in used if option.startswith("--"))
 
 
 def test_environment_is_not_that_of_make() -> None:
     """What the README has installed goes into a folder that git ignores, and that make does not use."""
-    [folder] = [line[0] for line in commands("python3 -m venv")]
+    [folder] = {line[0] for line in commands("python3 -m venv")}
     made = re.search(r"^VENV := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert made is not None
@@ -330,19 +380,24 @@ def test_settings_table_names_the_variables(server: Server) -> None:
 
 
 def test_error_table_is_complete() -> None:
-    """Each error class is in the table of errors, once, with attributes that it has."""
-    table = of_table("docs/errors.md", "| error |", "`.message` of an error response")
-    rows = re.findall(r"^\| `(\w+)` \|.*\|([^|]*)\|$", table, re.MULTILINE)
+    """Each error class is in the table of errors, once."""
+    table = of_table("docs/errors.md", "| error |", "[The fault table]")
 
-    assert sorted(name for name, _ in rows) == sorted(errors.__all__)
-    for name, carried in rows:
-        error = getattr(errors, name)("message")
-        assert all(hasattr(error, attribute) for attribute in re.findall(r"`([a-z_]+)`", carried))
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(errors.__all__)
 
 
-def test_error_tree_is_complete() -> None:
-    """Each error class is in the tree of the README, once, below the class that it is derived from."""
-    [tree] = [block.text for block in blocks("text") if block.document == "README.md"]
+def test_table_of_what_errors_carry_is_complete() -> None:
+    """Each attribute of an error is in the table, and no other is."""
+    table = of_table("docs/errors.md", "| attribute |", "## How it looks")
+    attributes = [field.name for field in attrs.fields(errors.UserGroupsError)]
+
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(attributes)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/errors.md"])
+def test_error_tree_is_complete(document: str) -> None:
+    """Each error class is in the tree, once, below the class that it is derived from."""
+    [tree] = [block.text for block in blocks("text") if block.document == document and "├" in block.text]
     branch: list[str] = []
     named = []
     for lead, name in re.findall(r"^([│├└─ ]*)(\w+)", tree, re.MULTILINE):
@@ -351,6 +406,40 @@ def test_error_tree_is_complete() -> None:
         public = [base for base in getattr(errors, name).__mro__ if base.__name__ in errors.__all__]
         assert [base.__name__ for base in public] == branch[::-1]
     assert sorted(named) == sorted(errors.__all__)
+
+
+def test_compose_file_leads_to_the_sandbox() -> None:
+    """The compose file of the how-to has the settings of a sandbox, and shares its network."""
+    [compose] = [yaml.safe_load(block.text) for block in blocks("yaml") if "services" in block.text]
+    services = compose["services"]
+
+    assert services["app"]["environment"] == Sandbox().env("http://127.0.0.1:8080")
+    assert services["app"]["network_mode"] == "service:sandbox"
+    assert shlex.split(services["sandbox"]["command"])[3:] in commands("python -m usergroups.sandbox")
+
+
+def listed_parameters() -> list[tuple[str, set[str]]]:
+    """Return the names of the API page, each with the parameters that it lists; `()` stands for no signature."""
+    listed: dict[str, set[str]] = {}
+    outer = name = ""
+    for line in read("docs/api.md").splitlines():
+        if match := re.match(r"( *)\.\. auto(?:class|function|method|exception):: ([\w.]+(?:\(\))?)", line):
+            outer = outer if match[1] else match[2].removesuffix("()")
+            name = f"{outer}.{match[2]}" if match[1] else match[2]
+            listed[name] = set()
+        elif match := re.match(r" +:param (\w+):", line):
+            listed[name].add(match[1])
+    return [(name, names) for name, names in listed.items() if not name.endswith("()")]
+
+
+@pytest.mark.parametrize(("name", "listed"), listed_parameters(), ids=lambda value: str(value)[:40])
+def test_api_lists_every_parameter(name: str, listed: set[str]) -> None:
+    """The reference has a list of the parameters of each function and class, and no other; models bring their own."""
+    found: Any = pkgutil.resolve_name(name)
+    parameters = set(inspect.signature(found).parameters) - {"self"}
+
+    of_docstring = {m3ter.UserGroup, smartpm.UserGroup, smartpm.User, errors.UserGroupsError}
+    assert listed == (set() if found in of_docstring else parameters)
 
 
 def links(document: str) -> list[str]:
@@ -369,16 +458,26 @@ def test_links_lead_somewhere(document: str) -> None:
         assert not anchor or anchor in headings(target.resolve().relative_to(ROOT).as_posix()), link
 
 
-def test_links_of_the_readme_lead_to_every_page() -> None:
-    """Whoever reads the README finds every page."""
-    assert {link.partition("#")[0] for link in links("README.md")} >= {*PAGES} - {"docs/index.md"}
-
-
 def test_index_lists_every_page() -> None:
-    """The documentation that is built has every page in its table of contents."""
-    listed = of_table("docs/index.md", ":hidden:", "```").split()[1:]
+    """Each page is in the table of contents of the documentation that is built, and on its first page in that order."""
+    tables = re.findall(r"^```{toctree}\n(?:^:[^\n]+\n)+\n(.+?)```$", read("docs/index.md"), re.MULTILINE | re.DOTALL)
+    listed = " ".join(tables).split()
 
     assert sorted(f"docs/{page}.md" for page in [*listed, "index"]) == PAGES
+    assert [link for link in links("docs/index.md") if "#" not in link] == [f"{page}.md" for page in listed]
+
+
+def excerpts() -> list[Block]:
+    """Return the blocks that show a part of an example."""
+    return [block for block in blocks("python") if EXAMPLE.match(block.text)]
+
+
+@pytest.mark.parametrize("block", excerpts(), ids=where)
+def test_excerpts_are_of_the_examples(block: Block) -> None:
+    """A block that begins with the name of an example shows a part of it, which that example's test runs."""
+    name, _, shown = block.text.partition("\n")
+
+    assert shown.strip() in read(name.removeprefix("# "))
 
 
 def pins(name: str) -> dict[str, str]:

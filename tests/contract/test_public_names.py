@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ NAMES = {
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "InvalidArgumentError",
     "M3terClient",
     "NotFoundError",
     "Outcome",
@@ -47,6 +50,18 @@ def test_exported_name_exists(name: str) -> None:
     assert getattr(usergroups, name) is not None
 
 
+def test_names_are_imported_once_they_are_asked_for() -> None:
+    """`import usergroups` imports no client; its names are listed, and it has them, its modules, and no other."""
+    code = (
+        "import sys, usergroups; print('httpx' in sys.modules, 'M3terClient' in dir(usergroups));"
+        "print(usergroups.smartpm.SmartPMClient is usergroups.SmartPMClient, hasattr(usergroups, 'import_group'))"
+    )
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.split() == ["False", "True", "True", "False"]
+
+
 def test_every_error_class_is_exported() -> None:
     """Whatever the SDK raises can be caught by a name from the top level."""
 
@@ -72,8 +87,8 @@ def test_provider_modules_export_client_and_models(module: object, names: set[st
 
 def test_modules_that_people_import_say_what_they_export() -> None:
     """The other modules that people import can be imported with a star, too."""
-    for name in ("usergroups.errors", "usergroups.sandbox", "usergroups.stores", "usergroups.transports"):
-        module = importlib.import_module(name)
+    for name in ("errors", "sandbox", "stores", "testing", "transports"):
+        module = importlib.import_module(f"usergroups.{name}")
 
         assert all(hasattr(module, exported) for exported in module.__all__)
 

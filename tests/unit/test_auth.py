@@ -23,12 +23,12 @@ from usergroups._secrets import Secret
 
 REFUSALS = frozenset({401, 403})
 REQUEST = httpx.Request("GET", "https://api.invalid")
-CALL = Call(request=Request(method="GET", path="/"), deadline=lambda: FOREVER)
+CALL = Call(request=Request(method="GET", path="/"), deadline=lambda: FOREVER, began_at=0.0)
 
 
 def answer(status_code: int) -> Response:
     """Make an answer of the API."""
-    return Response(status_code=status_code, headers={}, body=b"", request=REQUEST)
+    return Response(status_code=status_code, headers={}, body=b"")
 
 
 async def decide(shown: Authorization) -> None:

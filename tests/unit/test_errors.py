@@ -17,6 +17,7 @@ from usergroups.errors import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    InvalidArgumentError,
     NotFoundError,
     PaginationError,
     PermissionDeniedError,
@@ -27,7 +28,7 @@ from usergroups.errors import (
     one_line,
 )
 
-CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups", "attempts": 3}
+CALL = {"method": "GET", "path": "/organizations/o/users/u/usergroups", "attempts": 3, "elapsed": 2.14}
 ANSWER = CALL | {"status_code": 418, "body": "no\x00\ntea", "request_id": "r-1"}
 STATUS = ANSWER | {"headers": {"x-a": "b"}, "retry_after": 1.5, "hint": "use a pot"}
 
@@ -35,6 +36,7 @@ STATUS = ANSWER | {"headers": {"x-a": "b"}, "retry_after": 1.5, "hint": "use a p
 EXAMPLES: dict[type[UserGroupsError], dict[str, object]] = {
     UserGroupsError: {},
     ConfigurationError: {},
+    InvalidArgumentError: {"argument": "user_id"},
     APIConnectionError: CALL,
     APITimeoutError: CALL,
     APIStatusError: STATUS,
@@ -59,17 +61,24 @@ USUAL: dict[type[UserGroupsError], int] = {
     UnexpectedResponseError: 200,
     PaginationError: 200,
 }
-NOTHING = {
-    "method": "",
-    "path": "",
-    "request_id": None,
-    "retry_after": None,
-    "attempts": None,
-    "headers": {},
-    "body": "",
-    "hint": "",
-    "json_path": "$",
-}
+RETRYABLE = {APIConnectionError, APITimeoutError, RateLimitedError, ServerError}
+
+
+def nothing(kind: type[UserGroupsError]) -> dict[str, object]:
+    """Return the attributes of an error of *kind* that was told nothing."""
+    request = "" if issubclass(kind, APIConnectionError | APIStatusError | UnexpectedResponseError) else None
+    unknown = dict.fromkeys(["request_id", "retry_after", "attempts", "elapsed", "argument"])
+    return unknown | {
+        "method": request,
+        "path": request,
+        "status_code": USUAL.get(kind),
+        "retryable": kind in RETRYABLE,
+        "headers": {},
+        "body": "",
+        "hint": "",
+        "json_path": "$" if issubclass(kind, UnexpectedResponseError) else None,
+    }
+
 
 kinds = pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
@@ -137,10 +146,32 @@ def test_everything_else_is_keyword_only(kind: type[UserGroupsError]) -> None:
 
 @kinds
 def test_attributes_are_what_was_told(kind: type[UserGroupsError]) -> None:
-    """What an error was told can be read from it again; the rest is empty."""
+    """Every error has every attribute: what it was told can be read from it again, and the rest is empty or None."""
     error = kind("it went wrong", **EXAMPLES[kind])
 
-    assert vars(error) == {**NOTHING, "message": "it went wrong", "status_code": USUAL.get(kind), **EXAMPLES[kind]}
+    retryable = kind in RETRYABLE and "status_code" not in EXAMPLES[kind]
+    assert vars(error) == nothing(kind) | EXAMPLES[kind] | {"message": "it went wrong", "retryable": retryable}
+    assert vars(kind("no")) == nothing(kind) | {"message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [
+        (400, False),
+        (404, False),
+        (408, True),
+        (425, True),
+        (429, True),
+        (499, False),
+        (500, True),
+        (599, True),
+        (600, False),
+    ],
+)
+def test_retryable_by_status(status: int, retryable: bool) -> None:
+    """The same call may well succeed later where the server is busy or failed, whatever the class of the error."""
+    assert APIStatusError("no", status_code=status).retryable is retryable
+    assert APIConnectionError("no", retryable=False).retryable is False
 
 
 @pytest.mark.parametrize("kind", USUAL, ids=lambda kind: kind.__name__)
@@ -238,6 +269,17 @@ def test_round_trip_of_anything(
             UnexpectedResponseError("it is null", json_path="$.id", method="GET", path="/a"),
             "GET /a answered 200 OK, but not as specified: it is null (at $.id)",
             id="an answer that is wrong",
+        ),
+        pytest.param(
+            ServerError("no", method="GET", path="/a", attempts=3, elapsed=2.14, request_id="abc"),
+            "GET /a answered 500 Internal Server Error: no (3 attempts in 2.1 s, request id abc)",
+            id="how often it was tried",
+        ),
+        pytest.param(ServerError("no", attempts=1), "answered 500 Internal Server Error: no (1 attempt)", id="once"),
+        pytest.param(
+            APIConnectionError("the connection was lost", request_id="abc"),
+            "the connection was lost (request id abc)",
+            id="a request id alone",
         ),
         pytest.param(
             UnexpectedResponseError("it is null", status_code=0),

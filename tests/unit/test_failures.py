@@ -96,22 +96,57 @@ def test_table_of_httpx_is_complete() -> None:
 )
 def test_failure_of(kind: type[Exception], failure: Failure) -> None:
     """Each exception is said in our own words, and tells whether trying again may help."""
-    assert failure_of(raised(kind)) == failure
+    assert attrs.evolve(failure_of(raised(kind)), said="") == failure
 
 
 def test_failure_is_worth_another_try_unless_it_says_otherwise() -> None:
     """What is not said of a failure is that it may pass, and that nothing else is known of it."""
-    nothing_else = {"hint": "", "timed_out": False, "disconnected": False, "stale": False, "attempts": 1}
+    nothing_else = {"hint": "", "timed_out": False, "disconnected": False, "stale": False, "said": ""}
 
     assert attrs.asdict(Failure(reason="no")) == {"reason": "no", "retryable": True, **nothing_else}
 
 
 def test_f27_server_that_closes_before_it_answers() -> None:
     """A server that closes the connection before it answers is told from one that answers badly."""
-    failure = failure_of(httpx.RemoteProtocolError("Server disconnected without sending a response."))
+    said = "Server disconnected without sending a response."
+    failure = failure_of(httpx.RemoteProtocolError(said))
 
-    assert failure == Failure(reason="the server closed the connection", disconnected=True)
-    assert failure_of(httpx.ProxyError("disconnected")) == HTTPX[httpx.ProxyError]
+    assert failure == Failure(reason="the server closed the connection", disconnected=True, said=said)
+    assert failure_of(httpx.ProxyError("disconnected")).reason == "the proxy refused"
+
+
+def test_what_a_mock_says_is_kept() -> None:
+    """What an exception says that no network caused is kept for the error's sentence, and shown by no repr."""
+    by_a_mock = failure_of(httpx.TimeoutException("canary"))
+    by_httpx = httpx.ReadTimeout("canary")
+    by_httpx.__cause__ = OSError()
+
+    assert (by_a_mock.said, failure_of(by_httpx).said) == ("canary", "")
+    assert "canary" not in repr(by_a_mock)
+
+
+class UnspeakableError(Exception):
+    """An exception without a text."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("canary"), "'canary'"),
+        (TimeoutError("canary"), "canary"),
+        (OSError("canary"), "canary"),
+        (OSError(errno.ECONNREFUSED, "canary"), ""),  # the sentence has the system's own words
+        (EOFError("canary"), ""),
+        (UnspeakableError("canary"), ""),
+    ],
+    ids=["any", "time-out", "OSError", "of a system call", "of decompression", "without a text"],
+)
+def test_what_exceptions_of_python_say(error: Exception, said: str) -> None:
+    """What any exception of a transport says is kept, unless the sentence says it already."""
+    assert failure_of(error).said == said
 
 
 REFUSED = OSError(errno.ECONNREFUSED, "canary")
@@ -166,7 +201,7 @@ def test_f26_unknown_host(cause: Exception, reason: str) -> None:
 
 
 def test_bug_of_a_transport_is_told_by_its_place() -> None:
-    """An error that no transport should raise names the line that it came from, and shows nothing else of it."""
+    """An error that no transport should raise names the line that it came from; what it says is kept."""
     with pytest.raises(ZeroDivisionError) as caught:
         httpx.MockTransport(lambda _: httpx.Response(1 // 0)).handle_request(httpx.Request("GET", "https://a.invalid"))
 
@@ -174,7 +209,7 @@ def test_bug_of_a_transport_is_told_by_its_place() -> None:
 
     line = caught.value.__traceback__ and extract_tb(caught.value.__traceback__)[-1].lineno
     reason = f"the transport failed (ZeroDivisionError in test_failures.py, line {line})"
-    assert failure == Failure(reason=reason, retryable=False)
+    assert failure == Failure(reason=reason, retryable=False, said="integer division or modulo by zero")
 
 
 @pytest.mark.parametrize("code", [*range(17, 23), 62, None])

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import hypothesis
 import pytest
 from hypothesis import given
@@ -31,8 +30,8 @@ from usergroups._http.exchange import Response
 from usergroups._models import MismatchError
 from usergroups._secrets import Redactor, Secret
 
-URL = "https://api.example/organizations/o%2F1/users/u/usergroups?nextToken=canary"
 PATH = "/organizations/o%2F1/users/u/usergroups"
+ASKED = {"method": "GET", "path": PATH, "attempts": 3, "elapsed": 2.14}
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
@@ -42,7 +41,7 @@ def answer(status: int = 400, body: bytes | str | object = b"", *, headers: dict
     if not isinstance(body, bytes | str):
         body = json.dumps(body)
     content = body if isinstance(body, bytes) else body.encode()
-    return Response(status_code=status, headers=headers or {}, body=content, request=httpx.Request("GET", URL))
+    return Response(status_code=status, headers=headers or {}, body=content, asked=dict(ASKED))
 
 
 def status_error(came: Response, *secrets: str, **options: Any) -> APIStatusError:
@@ -91,7 +90,8 @@ def test_error_says_what_was_asked_and_what_came_back() -> None:
     assert (error.method, error.path, error.status_code) == ("GET", PATH, 429)
     assert (error.message, error.body) == ("Too fast", '{"message": "Too fast"}')
     assert (error.headers, error.retry_after, error.request_id) == (headers, 7.0, "r-1")
-    assert str(error) == f"GET {PATH} answered 429 Too Many Requests: Too fast"
+    assert (error.attempts, error.elapsed, error.retryable) == (3, 2.14, True)
+    assert str(error) == f"GET {PATH} answered 429 Too Many Requests: Too fast (3 attempts in 2.1 s, request id r-1)"
     assert "canary" not in f"{error!r} {vars(error)}"  # it is in the query
 
 
@@ -194,7 +194,7 @@ def test_body_can_be_left_out() -> None:
 
     assert type(error) is AuthenticationError
     assert (error.message, error.body) == (HTTPStatus.OK.phrase, "")
-    assert str(error) == f"GET {PATH} answered 200 OK; no token"
+    assert str(error) == f"GET {PATH} answered 200 OK; no token (3 attempts in 2.1 s)"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_f44_cookies_are_not_kept() -> None:
 
 def test_f41_way_out_of_a_redirect() -> None:
     """A redirect, which is not followed, most likely means another base URL."""
-    assert str(status_error(answer(302))).endswith("302 Found; redirects are not followed: check base_url")
+    assert "302 Found; redirects are not followed: check base_url (" in str(status_error(answer(302)))
 
 
 @pytest.mark.parametrize("kind", [UnexpectedResponseError, PaginationError])
@@ -238,7 +238,8 @@ def test_unexpected_says_where_and_how(kind: type[UnexpectedResponseError]) -> N
     assert type(error) is kind
     assert (error.json_path, error.message, error.body) == ("$.id", "it is missing", "{}")
     assert (error.status_code, error.request_id, error.method, error.path) == (200, "r", "GET", PATH)
-    assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: it is missing (at $.id)"
+    line = f"GET {PATH} answered 200 OK, but not as specified: it is missing (at $.id)"
+    assert str(error) == f"{line} (3 attempts in 2.1 s, request id r)"
 
 
 @pytest.mark.parametrize("make", [status_error, unexpected])

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
 
-import httpx
 import hypothesis
 import pytest
 from hypothesis import given
@@ -40,8 +39,7 @@ policies = st.builds(
 def answer(status: int = 200, **headers: str) -> Response:
     """Return an answer; `retry_after="1"` is its Retry-After."""
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = httpx.Request("GET", "https://api.example/x")
-    return Response(status_code=status, headers=lower, body=b"", request=request)
+    return Response(status_code=status, headers=lower, body=b"")
 
 
 def imf_fixdate(moment: datetime) -> str:

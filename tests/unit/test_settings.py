@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from usergroups import ConfigurationError
 from usergroups import _arguments as settings
+from usergroups._arguments import of_client
 from usergroups._secrets import Secret
 
 VARIABLE = "USERGROUPS_TEST_SETTING"
@@ -112,11 +113,39 @@ class TestSecret:
 
         assert "canary" not in f"{found!r} {vars(found)}"
         with pytest.raises(ConfigurationError, match=f"^api_key must be text, not {type(value).__name__}$"):
-            settings.header_value("api_key", found)
+            of_client.header_value("api_key", found)
 
 
 class TestSetting:
     """An argument, else the environment, else a default."""
+
+    @pytest.mark.parametrize(
+        ("given", "line"),
+        [
+            pytest.param({"a", "b", "c"}, "", id="none"),
+            pytest.param({"a", "c"}, "b (the argument, or V_B in the environment) is missing", id="one"),
+            pytest.param(
+                set(),
+                "a (the argument, or V_A in the environment), b (the argument, or V_B in the environment)"
+                " and c (the argument, or V_C in the environment) are missing",
+                id="all",
+            ),
+        ],
+    )
+    def test_f80_settings_that_are_missing_are_named_at_once(
+        self, monkeypatch: pytest.MonkeyPatch, given: set[str], line: str
+    ) -> None:
+        """One error names every setting that is neither an argument nor in the environment, even if that is blank."""
+        if "a" in given:
+            monkeypatch.setenv("V_A", "")
+        told = ""
+
+        try:
+            settings.require(("a", "V_A"), "b" not in given and ("b", "V_B"), "c" not in given and ("c", "V_C"))
+        except ConfigurationError as error:
+            told = str(error)
+
+        assert told == line
 
     @pytest.mark.parametrize(
         ("argument", "variable", "default", "found"),
@@ -126,7 +155,6 @@ class TestSetting:
             pytest.param(None, "v", "d", "v", id="the variable before the default"),
             pytest.param(None, None, "d", "d", id="the default alone"),
             pytest.param(None, " \t", "d", "d", id="the default instead of a blank variable"),
-            pytest.param(None, None, None, "{} is missing", id="nothing"),
             pytest.param("", "v", "d", "{} is blank", id="an empty argument"),
             pytest.param(None, " ", None, "{} is blank", id="a blank variable"),
             pytest.param(None, "v\n", "d", f"{{}} {NOT_PRINTABLE}", id="a bad variable in spite of a default"),
@@ -145,7 +173,7 @@ class TestSetting:
             monkeypatch.setenv(VARIABLE, variable)
 
         try:
-            value = settings.setting("id", argument, VARIABLE, settings.header_value, default=default).reveal()
+            value = settings.setting("id", argument, VARIABLE, of_client.header_value, default=default).reveal()
         except ConfigurationError as error:
             value = str(error)
 
@@ -166,7 +194,7 @@ class TestHeaderValue:
     @pytest.mark.parametrize("value", ["a", "~!", "a b  c", "a:b=c;d", "x" * 10_000, Name.ID], ids=repr)
     def test_good_ones(self, value: str) -> None:
         """Visible ASCII goes into a header as it is, spaces within included."""
-        found = settings.header_value("api_key", value)
+        found = of_client.header_value("api_key", value)
 
         assert found.reveal() == value
         assert type(found) is Secret
@@ -190,7 +218,7 @@ class TestHeaderValue:
     def test_f77_bad_ones(self, value: object) -> None:
         """What a header cannot carry is refused; the field is named, and the value is not shown."""
         with pytest.raises(ConfigurationError) as caught:
-            settings.header_value("api_key", value)
+            of_client.header_value("api_key", value)
 
         assert str(caught.value).startswith("api_key ")
         assert "canary" not in str(caught.value)
@@ -200,7 +228,7 @@ class TestHeaderValue:
     def test_f77_anything(self, value: object) -> None:
         """Any value is either taken as it is, and httpx can send it, or a `ConfigurationError`."""
         try:
-            found = settings.header_value("api_key", value)
+            found = of_client.header_value("api_key", value)
         except ConfigurationError:
             return
 
@@ -217,7 +245,7 @@ class TestPathSegment:
     )
     def test_f75_good_ones(self, value: str) -> None:
         """An id may hold anything that can be percent-encoded."""
-        found = settings.path_segment("user_id", value)
+        found = of_client.path_segment("user_id", value)
 
         assert found == value
         assert type(found) is str
@@ -240,7 +268,7 @@ class TestPathSegment:
     def test_f75_bad_ones(self, value: object) -> None:
         """An id that would change the path, or cannot be sent, is refused."""
         with pytest.raises(ConfigurationError, match=r"^user_id must ") as caught:
-            settings.path_segment("user_id", value)
+            of_client.path_segment("user_id", value)
 
         assert caught.value.__context__ is None
 
@@ -261,7 +289,7 @@ class TestParameter:
     )
     def test_good_ones(self, value: str) -> None:
         """Text that fits into a URL is taken as it is."""
-        found = settings.parameter("next_token", value)
+        found = of_client.parameter("next_token", value)
 
         assert found == value
         assert type(found) is str
@@ -280,13 +308,13 @@ class TestParameter:
         """Text above 16 KiB when it is encoded, or that cannot be encoded, is refused."""
         assert not settings.fits_a_url(value)
         with pytest.raises(ConfigurationError, match=r"^next_token must be valid Unicode and at most 16 KiB"):
-            settings.parameter("next_token", value)
+            of_client.parameter("next_token", value)
 
     @pytest.mark.parametrize("value", ["", None, 5, True, b"a", ["a"]], ids=repr)
     def test_f82_bad_ones(self, value: object) -> None:
         """An empty page token, and one that is no text, is refused."""
         with pytest.raises(ConfigurationError, match="next_token must be text that is not empty"):
-            settings.parameter("next_token", value)
+            of_client.parameter("next_token", value)
 
     @unhurried
     @given(st.text(st.characters(codec=None)), st.integers(1, 20_000))
@@ -307,7 +335,7 @@ class TestNumbers:
     @pytest.mark.parametrize("value", [1, 0.001, 1e300, 5e-324, Size.SMALL], ids=repr)
     def test_good_seconds(self, value: float) -> None:
         """Any positive, finite number is a number of seconds."""
-        found = settings.seconds("timeout", value)
+        found = of_client.seconds("timeout", value)
 
         assert found == value
         assert type(found) is float
@@ -316,7 +344,7 @@ class TestNumbers:
     def test_f82_bad_numbers(self, value: float) -> None:
         """No number of seconds is zero, negative, infinite, or none at all."""
         with pytest.raises(ConfigurationError, match=r"^timeout must be greater than 0 and finite$") as caught:
-            settings.seconds("timeout", value)
+            of_client.seconds("timeout", value)
 
         assert caught.value.__context__ is None
 
@@ -324,14 +352,14 @@ class TestNumbers:
     def test_f82_no_numbers(self, value: object) -> None:
         """What is no number is no number of seconds, and neither is a truth value."""
         with pytest.raises(ConfigurationError, match=f"^timeout must be a number, not {type(value).__name__}$"):
-            settings.seconds("timeout", value)
+            of_client.seconds("timeout", value)
 
     @unhurried
     @given(anything)
     def test_positive_means_that_seconds_takes_it(self, value: object) -> None:
         """The question and the check agree on every value."""
         try:
-            taken = settings.seconds("timeout", value) > 0
+            taken = of_client.seconds("timeout", value) > 0
         except ConfigurationError:
             taken = False
 
@@ -339,10 +367,10 @@ class TestNumbers:
 
     def test_no_bound(self) -> None:
         """None is no bound, and anything else is checked."""
-        assert settings.optional_seconds("timeout", None) is None
-        assert settings.optional_seconds("timeout", 5) == 5.0
+        assert of_client.optional_seconds("timeout", None) is None
+        assert of_client.optional_seconds("timeout", 5) == 5.0
         with pytest.raises(ConfigurationError):
-            settings.optional_seconds("timeout", 0)
+            of_client.optional_seconds("timeout", 0)
 
     @pytest.mark.parametrize(
         ("value", "usual", "timeout"),
@@ -355,9 +383,9 @@ class TestNumbers:
     )
     def test_call_timeout(self, value: object, usual: float | None, timeout: float | None) -> None:
         """A call has the client's timeout unless it is given its own."""
-        assert settings.call_timeout(value, usual) == timeout  # type: ignore[arg-type]
+        assert of_client.call_timeout(value, usual) == timeout  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match=r"^timeout must be"):
-            settings.call_timeout(0, usual)
+            of_client.call_timeout(0, usual)
 
     @pytest.mark.parametrize(
         ("value", "least", "most"),
@@ -366,14 +394,14 @@ class TestNumbers:
     )
     def test_good_counts(self, value: int, least: int, most: int | None) -> None:
         """A count may be as small and as large as its bounds."""
-        assert settings.count("page_size", value, least=least, most=most) == value
+        assert of_client.count("page_size", value, least=least, most=most) == value
 
     @pytest.mark.parametrize(
         "value", [Size.SMALL, Steps.FIVE, Odd(5)], ids=["IntEnum", "int and Enum", "its own class"]
     )
     def test_count_of_a_class_of_its_own(self, value: int) -> None:
         """A number of a class of its own is the number that it is, whatever that class says."""
-        found = settings.count("page_size", value, most=200)
+        found = of_client.count("page_size", value, most=200)
 
         assert (type(found), found) == (int, 5)
 
@@ -394,15 +422,15 @@ class TestNumbers:
     def test_f82_bad_counts(self, value: object, least: int, most: int | None, problem: str) -> None:
         """A count out of its bounds, and what is no whole number, is refused."""
         with pytest.raises(ConfigurationError, match=f"^page_size must be {problem}$"):
-            settings.count("page_size", value, least=least, most=most)
+            of_client.count("page_size", value, least=least, most=most)
 
     def test_instance(self) -> None:
         """An argument of another type than asked for is refused, with the names of both."""
-        settings.instance("prefetch", False, bool)
-        settings.instance("keys", "a", int, str)
+        of_client.instance("prefetch", False, bool)
+        of_client.instance("keys", "a", int, str)
 
         with pytest.raises(ConfigurationError, match=r"^keys must be of type int or str, not list$"):
-            settings.instance("keys", [], int, str)
+            of_client.instance("keys", [], int, str)
 
 
 GOOD_BASE_URLS = [
@@ -428,7 +456,10 @@ BAD_HOST = "is not a valid URL: host or port cannot be read"
 A_USER = "must not hold a user name or password"
 A_QUERY = "must not hold a query or fragment"
 DOTS = "must not hold '.' or '..' in its path"
-NOT_HTTPS = "must be https:// (http:// is accepted for loopback hosts only)"
+NOT_HTTPS = (
+    "must be https:// (http:// is accepted for loopback hosts only: for a container, share its network namespace,"
+    " or put TLS in front of it)"
+)
 
 BAD_BASE_URLS = [
     pytest.param("api.m3ter.com", NO_HOST, id="no scheme"),
@@ -475,7 +506,7 @@ class TestBaseURL:
     @pytest.mark.parametrize(("value", "joined"), GOOD_BASE_URLS, ids=[value for value, _ in GOOD_BASE_URLS])
     def test_f81_good_ones(self, value: str, joined: str) -> None:
         """A base URL keeps its path, and what is joined to it is asked there."""
-        found = settings.base_url("base_url", value)
+        found = of_client.base_url("base_url", value)
 
         assert type(found) is str
         assert str(httpx.URL(f"{found}/x")) == joined
@@ -484,7 +515,7 @@ class TestBaseURL:
     def test_f78_f81_bad_ones(self, value: object, problem: str) -> None:
         """A base URL that would lead elsewhere, or show secrets to others, is refused without showing it."""
         with pytest.raises(ConfigurationError) as caught:
-            settings.base_url("base_url", value)
+            of_client.base_url("base_url", value)
 
         assert str(caught.value) == f"base_url {problem}"
         assert caught.value.__context__ is None
@@ -493,7 +524,7 @@ class TestBaseURL:
         """A base URL may be long, though not so long that no identifier fits behind it."""
         value = "https://api.m3ter.com/".ljust(2048, "a")
 
-        assert settings.base_url("base_url", value) == value
+        assert of_client.base_url("base_url", value) == value
 
     @unhurried
     @given(
@@ -515,7 +546,7 @@ class TestBaseURL:
     def test_f81_whatever_is_taken_can_be_asked(self, value: str) -> None:
         """Whatever base URL is taken, httpx can read it, and asks that host, below that path."""
         try:
-            found = settings.base_url("base_url", value)
+            found = of_client.base_url("base_url", value)
         except ConfigurationError:
             return
 

@@ -33,12 +33,17 @@ class ClientCredentials:
         """
         Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
         """
-        call = Call(request=self._request, deadline=deadline, policy=policy, limit=_LARGEST_BODY, urgent=True)
+        call = Call(
+            request=self._request,
+            deadline=deadline,
+            began_at=self._sender.runtime.clock(),
+            policy=policy,
+            limit=_LARGEST_BODY,
+            urgent=True,
+        )
         outcome = await self._sender.send(call, self._authorization)
         if not isinstance(outcome, Response):
-            error = self._sender.error(outcome, self._request)
-            error.attempts = outcome.attempts
-            raise error
+            raise self._sender.error(outcome, call)
         flaw = outcome.flaw if outcome.is_success else ""
         if outcome.is_success and not flaw:
             try:
@@ -59,6 +64,4 @@ class ClientCredentials:
         hint = self._hint if status in REFUSALS else "check base_url" if status == 404 else ""
         if flaw:
             hint = f"it holds no usable token: {flaw}"
-        error = status_error(response, self._sender.redactor, kind=kind, hint=hint, body=not flaw)
-        error.attempts = response.attempts
-        return error
+        return status_error(response, self._sender.redactor, kind=kind, hint=hint, body=not flaw)

@@ -24,7 +24,7 @@ class Grant:
     fresh: bool
 
 
-Outcome = Grant | UserGroupsError | None
+Outcome = Grant | UserGroupsError | AssertionError | None
 """What a fetch came to: a token, an error, or None if those who wait may wait for another fetch."""
 
 

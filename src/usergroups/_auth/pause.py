@@ -5,7 +5,7 @@ from copy import copy
 
 from usergroups._http.retry import MOST_SPREAD, RetryPolicy
 from usergroups._runtime import Runtime
-from usergroups.errors import APIStatusError, RateLimitedError, UserGroupsError
+from usergroups.errors import APIStatusError, RateLimitedError
 
 REFUSALS = frozenset({400, 401, 403})
 """The statuses by which a token endpoint refuses the credentials."""
@@ -63,7 +63,7 @@ class Pause:
         self.end()
         return self._attempts
 
-    def begin(self, error: UserGroupsError, attempts: int) -> bool:
+    def begin(self, error: Exception, attempts: int) -> bool:
         """
         Begin the pause that *error* asks for, if any; return whether there may be another fetch after it.
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import attrs
 
-from usergroups._arguments import number, positive
+from usergroups._arguments import of_client, positive
 from usergroups._models import MismatchError, is_object, parse_json
 from usergroups._secrets import Secret, hide
 from usergroups.errors import ConfigurationError
@@ -51,7 +51,7 @@ class Token:
         del access_token
         if flaw := token_flaw(hidden):
             raise ConfigurationError(_REFUSED + flaw)
-        if not -math.inf < number("expires_in", expires_in) < math.inf:
+        if not -math.inf < of_client.number("expires_in", expires_in) < math.inf:
             raise ConfigurationError("expires_in must be a finite number of seconds")
         object.__setattr__(self, "_access_token", hidden)  # the way attrs sets a field of a frozen class
         object.__setattr__(self, "expires_in", expires_in)

@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from .exchange import Response, exchange
-from .failures import Failure
+from .failures import Failure, failure_of
 from .network import Backend
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; common gateways keep theirs for 60 or more
@@ -143,6 +143,8 @@ class Connections:
         try:
             outcome = await exchange(connection.transport, request, limit=limit, sent_at=self._clock())
             is_reusable = isinstance(outcome, Response)
+        except AssertionError as error:
+            outcome = failure_of(error)
         finally:
             self.in_use.discard(connection)
             self._give_back(connection, is_reusable=is_reusable)

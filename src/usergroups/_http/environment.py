@@ -17,25 +17,26 @@ import httpcore
 import httpx
 
 from usergroups._arguments import host_of
-from usergroups._secrets import hide
+from usergroups._secrets import Secret, hide
 from usergroups.errors import ConfigurationError
 
 from .connections import Connect
 from .network import Backend
 
-UNUSABLE_PROXY = "the proxy of the environment cannot be used"
+_UNUSABLE = "the proxy cannot be used"
 
 
-def connector(base_url: str) -> tuple[Connect, str]:
+ChooseProxy = Callable[[str], httpx.Proxy | None]
+"""A function that chooses the proxy for a base URL, or none."""
+
+
+def connector(base_url: str, context: ssl.SSLContext, choose_proxy: ChooseProxy) -> tuple[Connect, str]:
     """
     Return a maker of connections to *base_url*, and the host of the proxy they go through, or "".
 
-    The environment is read now: `HTTPS_PROXY` and its kin by the rules of `urllib.request`, and
-    `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the certificates of certifi. Raises `ConfigurationError`
-    for a proxy or certificates that cannot be used.
+    Raises `ConfigurationError` for a proxy that cannot be used.
     """
-    context = tls_context()
-    chosen = environment_proxies()(base_url)
+    chosen = choose_proxy(base_url)
     proxy = None if chosen is None else _for_httpcore(chosen, context)
     origin = _url(httpx.URL(base_url)).origin
 
@@ -47,7 +48,7 @@ def connector(base_url: str) -> tuple[Connect, str]:
         connect(Backend())  # also runs httpcore's late imports before the first call
         return connect, "" if chosen is None else chosen.url.netloc.decode("ascii")
     raise ConfigurationError(
-        f"{UNUSABLE_PROXY}: its scheme is not supported, or needs a package that is not installed"
+        f"{_UNUSABLE}: its scheme is not supported, or needs a package that is not installed"
         " (for socks: pip install 'httpx[socks]')"
     )
 
@@ -65,9 +66,9 @@ def _url(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
+def environment_proxies() -> ChooseProxy:
     """
-    Read the environment's proxies now, and return a function that chooses the one for a base URL, or None.
+    Read the environment's proxies now, by the rules of `urllib.request`, and return what chooses among them.
     """
     proxies = {scheme: hide(address) for scheme, address in getproxies().items()}  # an address may hold a password
     excepted = {"no": proxies["no"].reveal()} if "no" in proxies else {}
@@ -81,15 +82,22 @@ def environment_proxies() -> Callable[[str], httpx.Proxy | None]:
             return None
         if proxy_bypass_environment(parts.netloc, excepted) if from_variables else proxy_bypass(parts.netloc):
             return None
-        with suppress(ValueError, httpx.InvalidURL):
-            scheme = "" if "://" in address.reveal() else "http://"
-            unquote(address.reveal(), errors="strict")  # a password is sent in UTF-8
-            proxy = httpx.Proxy(scheme + address.reveal().removeprefix("//"))
-            if host_of(proxy.url.netloc.decode("ascii")):
-                return proxy
-        raise ConfigurationError(f"{UNUSABLE_PROXY}: it is no URL of a proxy that is known")
+        return read_proxy(f"{_UNUSABLE}: {parts.scheme.upper()}_PROXY of the environment", address)
 
     return choose
+
+
+def read_proxy(name: str, address: Secret) -> httpx.Proxy:
+    """
+    Return the proxy with the URL *address*. Raises `ConfigurationError`, about *name*, if there is no such proxy.
+    """
+    with suppress(ValueError, httpx.InvalidURL):
+        scheme = "" if "://" in address.reveal() else "http://"
+        unquote(address.reveal(), errors="strict")  # a password is sent in UTF-8
+        proxy = httpx.Proxy(scheme + address.reveal().removeprefix("//"))
+        if host_of(proxy.url.netloc.decode("ascii")):
+            return proxy
+    raise ConfigurationError(f"{name} is no URL of a proxy that is known")
 
 
 def tls_context() -> ssl.SSLContext:

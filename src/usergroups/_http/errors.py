@@ -76,7 +76,7 @@ def status_error(
     status = response.status_code
     text = _text(response) if body else ""
     is_markup = text.lstrip().startswith("<")
-    message = _line(_title(text) if is_markup else _message(text), redactor)
+    message = line(_title(text) if is_markup else _message(text), redactor)
     proxy = f"the proxy {response.proxy}" if response.proxy else "a proxy"
     if 300 <= status <= 399:
         hint = hint or "redirects are not followed: check base_url"
@@ -93,7 +93,7 @@ def status_error(
         **_facts(response, text, redactor),
         headers=_headers(response, redactor),
         retry_after=retry_after(response.headers),
-        hint=_line(hint, redactor),
+        hint=line(hint, redactor),
     )
 
 
@@ -107,22 +107,27 @@ def unexpected(
     Return the exception, of class *kind*, for a response that the specification does not allow.
     """
     return kind(
-        _line(mismatch.reason, redactor),
+        line(mismatch.reason, redactor),
         json_path=mismatch.json_path,
         **_facts(response, _text(response), redactor),
     )
 
 
+def request_id(response: Response, redactor: Redactor) -> str | None:
+    """
+    Return the provider's id of the request that *response* answers, or None.
+    """
+    found = next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None)
+    return None if found is None else line(found, redactor)
+
+
 def _facts(response: Response, text: str, redactor: Redactor) -> dict[str, Any]:
     """Return what any error of *response*, whose body is *text*, tells of it and of its request."""
-    request = response.request
-    request_id = next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None)
     return {
-        "method": request.method,
-        "path": request.url.raw_path.decode("ascii").partition("?")[0],
+        **response.asked,
         "status_code": response.status_code,
         "body": redactor.excerpt(text, _LONGEST_BODY),
-        "request_id": None if request_id is None else _line(request_id, redactor),
+        "request_id": request_id(response, redactor),
     }
 
 
@@ -132,10 +137,12 @@ def _text(response: Response) -> str:
     return text if text.lstrip().startswith(("{", "[", '"', "<")) else body.decode("utf-8-sig", "replace")
 
 
-def _line(text: str, redactor: Redactor) -> str:
-    """Return the beginning of *text* on one line, without secrets."""
-    line = redactor.clean(one_line(redactor.excerpt(text, _LONGEST_BODY)))  # again: a join may complete a secret
-    return one_line(line, _LONGEST_MESSAGE)
+def line(text: str, redactor: Redactor) -> str:
+    """
+    Return the beginning of *text* on one line, without secrets.
+    """
+    joined = redactor.clean(one_line(redactor.excerpt(text, _LONGEST_BODY)))  # again: a join may complete a secret
+    return one_line(joined, _LONGEST_MESSAGE)
 
 
 def _headers(response: Response, redactor: Redactor) -> dict[str, str]:

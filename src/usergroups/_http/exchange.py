@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import httpx
@@ -12,14 +13,14 @@ from .failures import Failure, failure_of
 _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore limits only headers that arrive in parts
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Response:
     """
     A response that arrived: *headers* by lower-case name, *body* decompressed.
 
     *flaw* is the reason why the body cannot be used, or empty. *sent_at* is the moment, on the
     client's clock, at which the request was sent. *proxy* is the host of a proxy that may have
-    responded itself, or empty. *attempts* is how often the request was tried.
+    responded itself, or empty. *asked* is what an error of the response tells of its request.
     """
 
     status_code: int
@@ -28,8 +29,7 @@ class Response:
     flaw: str = ""
     sent_at: float = 0.0
     proxy: str = ""
-    attempts: int = 1
-    request: httpx.Request = attrs.field(repr=False)
+    asked: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     @property
     def is_success(self) -> bool:
@@ -51,7 +51,7 @@ async def exchange(
     Send *request* on *transport* and return the response, or the failure if no usable one arrived.
 
     At most *limit* bytes of body are read, counted after decompression. Once *abandoned* is set,
-    reading ends with the next piece of the body.
+    reading ends with the next piece of the body. An `AssertionError` of the transport is raised as it is.
     """
     try:
         response = await transport.handle_async_request(request)
@@ -63,6 +63,8 @@ async def exchange(
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
         return Failure(reason="the transport gave up", retryable=False)
+    except AssertionError:
+        raise  # the complaint of a mock
     except Exception as error:  # noqa: BLE001  # a transport may raise anything
         return failure_of(error)
     return Response(
@@ -72,5 +74,4 @@ async def exchange(
         flaw=flaw,
         sent_at=sent_at,
         proxy=request.extensions.get("proxy", ""),
-        request=request,
     )

@@ -6,6 +6,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from errno import errorcode
 from pathlib import Path
 from traceback import extract_tb
@@ -32,7 +33,8 @@ class Failure:
     The reason why no usable response arrived.
 
     *disconnected*: the peer closed the connection. *stale*: it had been idle before, so that the peer
-    never saw the request. *hint* is a likely remedy, or empty. *attempts* is how often the request was tried.
+    never saw the request. *hint* is a likely remedy, or empty. *said* is what a transport said that is not
+    the SDK's own, with any secrets in it.
     """
 
     reason: str
@@ -41,7 +43,7 @@ class Failure:
     retryable: bool = True
     disconnected: bool = False
     stale: bool = False
-    attempts: int = 1
+    said: str = attrs.field(default="", repr=False)
 
 
 # The first row that matches is taken. Every public exception of httpx that a transport may raise
@@ -78,7 +80,15 @@ def failure_of(error: Exception) -> Failure:
     failure = next((failure for kind, failure in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         failure = Failure(reason="the server closed the connection", disconnected=True)
+    if failure is unknown or (_is_bare(error) and error.__cause__ is None):
+        with suppress(Exception):  # a foreign class may have any `__str__`
+            failure = attrs.evolve(failure, said=str(error))
     return _with_cause(failure, error)
+
+
+def _is_bare(error: Exception) -> bool:
+    """Return whether *error* is one that no library or system call made: of a transport that was passed in, a mock."""
+    return isinstance(error, httpx.HTTPError) or (isinstance(error, OSError) and error.errno is None)
 
 
 class ProxyAnswerError(httpx.ProxyError):
@@ -101,7 +111,7 @@ def _refused_connect(status: int, proxy: str) -> Failure:
 
 
 def _where_raised(error: Exception) -> str:
-    """Return where *error* was raised. No more of a custom transport's error may be shown: it may hold a secret."""
+    """Return where *error* was raised."""
     frames = extract_tb(error.__traceback__)
     return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import attrs
 import httpx
 
-from usergroups import _arguments
+from usergroups._arguments import of_client
 from usergroups._secrets import Secret
 from usergroups._version import __version__
 
@@ -80,7 +80,7 @@ def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:
     Return the headers of every request to *base_url*. *user_agent*, if given, is put before the SDK's own.
     """
     ours = f"usergroups/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-    agent = ours if user_agent is None else f"{_arguments.header_value('user_agent', user_agent).reveal()} {ours}"
+    agent = ours if user_agent is None else f"{of_client.header_value('user_agent', user_agent).reveal()} {ours}"
     return (
         (b"Host", httpx.URL(base_url).netloc),
         (b"Accept", b"application/json"),

@@ -10,7 +10,7 @@ from sys import float_info
 
 import attrs
 
-from usergroups import _arguments
+from usergroups._arguments import of_client
 
 from .exchange import Response
 from .failures import Failure
@@ -39,9 +39,9 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        _arguments.count("attempts", self.attempts)
+        of_client.count("attempts", self.attempts)
         for name in ("backoff_initial", "backoff_max", "max_retry_after"):
-            _arguments.seconds(name, getattr(self, name))
+            of_client.seconds(name, getattr(self, name))
 
     def delay(self, attempt: int, *, asked: float | None, roll: float) -> float | None:
         """

@@ -1,6 +1,7 @@
 """The way of a request: retry(limits(exchange)), in whichever event loop the client is used."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,20 +11,23 @@ from urllib.parse import urlsplit
 import attrs
 import httpx
 
-from usergroups import _arguments
+from usergroups._arguments import of_client
 from usergroups._runtime import RUNTIME, Runtime
 from usergroups._secrets import Redactor
-from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError
+from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError, status_line
 
 from . import errors
 from .connections import Connections, HTTPConnection, Shared
-from .environment import connector
+from .default import DefaultTransport
+from .environment import environment_proxies, tls_context
 from .exchange import Response
 from .failures import Failure
 from .in_loop import InLoop
 from .limits import Pacer, RateLimiter
 from .request import Headers, Request, timeouts, usual_headers
 from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy
+
+_log = logging.getLogger("usergroups")
 
 CLOSED = "the client is closed"
 LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
@@ -59,18 +63,23 @@ class Authorization(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Call:
     """
     A request, and what bounds it.
 
     *deadline* returns the moment, on the client's clock, until which there is time; it may move. *policy* is
     the sender's if it is None, *limit* the bytes of a response's body. An *urgent* call, which others wait
-    for, is first in the line and takes nothing from the retry budget.
+    for, is first in the line and takes nothing from the retry budget. *attempts* counts the requests that
+    were sent since *began_at*, *queued* the seconds in line; *status_code* is that of the last response.
     """
 
     request: Request
     deadline: Callable[[], float]
+    began_at: float
+    attempts: int = 0
+    queued: float = 0.0
+    status_code: int | None = None
     policy: RetryPolicy | None = None
     limit: int = LARGEST_BODY
     urgent: bool = False
@@ -99,20 +108,20 @@ class Sender:
         hints: Mapping[int, str],
         redactor: Redactor,
     ) -> None:
-        _arguments.instance("retry", retry, RetryPolicy)
+        of_client.instance("retry", retry, RetryPolicy)
         if transport is not None:
-            _arguments.instance("transport", transport, httpx.AsyncBaseTransport)
+            of_client.instance("transport", transport, httpx.AsyncBaseTransport)
         self.base_url = base_url
-        self.timeout = _arguments.optional_seconds("timeout", timeout)
+        self.timeout = of_client.optional_seconds("timeout", timeout)
         self.retry = retry
         self.redactor = redactor
         self.runtime: Runtime = RUNTIME.get()
-        self._most = _arguments.count("max_in_flight", max_in_flight)
-        self._rate = RateLimiter(_arguments.optional_seconds("max_rate", max_rate), self.runtime)
+        self._most = of_client.count("max_in_flight", max_in_flight)
+        self._rate = RateLimiter(of_client.optional_seconds("max_rate", max_rate), self.runtime)
         self._refused_for = refused_for
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
-        self._peer = urlsplit(base_url).netloc
+        self._peer, self._prefix = urlsplit(base_url)[1:3]
         self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
         self._hints = hints
@@ -154,11 +163,12 @@ class Sender:
         while True:
             outcome = await self._attempt(call, authorization)
             if attempts.repeats(outcome):
+                call.attempts -= 1
                 continue
             left = call.deadline() - self.runtime.clock()
             wait = attempts.wait_after(outcome, left=left, roll=self.runtime.random())
             if wait is None:
-                return attrs.evolve(outcome, attempts=attempts.made) if attempts.made > 1 else outcome
+                return outcome
             await self.runtime.sleep(wait)
 
     async def _attempt(self, call: Call, authorization: Authorization) -> Outcome:
@@ -172,7 +182,11 @@ class Sender:
         enters = again = False
         while not enters:
             await authorization.prepare(call.deadline())
-            enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
+            queued_at = self.runtime.clock()
+            try:
+                enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
+            finally:
+                call.queued += self.runtime.clock() - queued_at
             again = True
         if self._closed:
             here.pacer.leave()
@@ -182,25 +196,61 @@ class Sender:
         left = FOREVER if call.urgent and self._may_cancel else call.deadline() - self.runtime.clock()
         request = call.request.to(self.base_url, self._headers, authorization.headers)
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
-        return await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        call.attempts += 1
+        began_at = self.runtime.clock()
+        outcome: Outcome = Failure(reason="given up")  # if the caller is cancelled, or out of time
+        try:
+            outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        finally:
+            if _log.isEnabledFor(logging.DEBUG):
+                self._log_attempt(call, outcome, self.runtime.clock() - began_at)
+        if isinstance(outcome, Response):
+            outcome.asked = self.asked(call)
+            call.status_code = outcome.status_code
+        return outcome
 
-    def asked(self, request: Request) -> dict[str, Any]:
+    def path(self, request: Request) -> str:
         """
-        Return *method* and *path*, as an error names them.
+        Return the whole path of *request*, without its query.
         """
-        return {"method": request.method, "path": urlsplit(self.base_url).path + request.path}
+        return self._prefix + request.path
 
-    def error(self, outcome: Response | Failure, request: Request) -> UserGroupsError:
+    def asked(self, call: Call) -> dict[str, Any]:
         """
-        Return the error that *outcome* of *request* means.
+        Return what an error tells of the request of *call*.
+        """
+        return {
+            "method": call.request.method,
+            "path": self.path(call.request),
+            "attempts": call.attempts or None,
+            "elapsed": self.runtime.clock() - call.began_at if call.attempts else None,
+        }
+
+    def _log_attempt(self, call: Call, outcome: Outcome, seconds: float) -> None:
+        request_id = errors.request_id(outcome, self.redactor) if isinstance(outcome, Response) else None
+        _log.debug(
+            "%s %s: %s in %.0f ms (attempt %d%s)",
+            call.request.method,
+            self.path(call.request),
+            status_line(outcome.status_code) if isinstance(outcome, Response) else outcome.reason,
+            seconds * 1000,
+            call.attempts,
+            f", request id {request_id}" if request_id else "",
+        )
+
+    def error(self, outcome: Response | Failure, call: Call) -> UserGroupsError:
+        """
+        Return the error that *outcome* of *call* means.
         """
         if isinstance(outcome, Response):
             return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
-        asked = self.asked(request)
         if self._closed:
-            return APIConnectionError(CLOSED, **asked)
+            return APIConnectionError(CLOSED, **self.asked(call), retryable=False)
         kind = APITimeoutError if outcome.timed_out else APIConnectionError
-        return kind("; ".join(filter(None, [f"{outcome.reason} ({self._peer})", outcome.hint])), **asked)
+        said = errors.line(outcome.said, self.redactor)
+        reason = f"{outcome.reason} ({self._peer})" + (said and f": {said}")
+        parts = filter(None, [reason, outcome.hint])
+        return kind("; ".join(parts), **self.asked(call), retryable=outcome.retryable)
 
     async def aclose(self) -> None:
         """
@@ -217,11 +267,13 @@ class Sender:
 
     def _choose_connections(self, transport: httpx.AsyncBaseTransport | None) -> Callable[[], Connections | Shared]:
         clock = self.runtime.clock
-        if transport is not None:
-            return lambda: Shared(transport, clock)
-        if (stand_in := self.runtime.connect) is not None:
+        if transport is None and (stand_in := self.runtime.connect) is not None:
             return lambda: Connections(stand_in, clock)
-        connect, proxy = connector(self.base_url)
+        if transport is None:
+            transport = DefaultTransport(tls_context(), environment_proxies())
+        if not isinstance(transport, DefaultTransport):
+            return lambda: Shared(transport, clock)
+        connect, proxy = transport.connector(self.base_url)
         self._peer += proxy and f" through the proxy {proxy}"
         self._proxy = proxy if self.base_url.startswith("http:") else ""
         return lambda: Connections(lambda: HTTPConnection(connect), clock)

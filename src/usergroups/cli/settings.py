@@ -1,0 +1,63 @@
+"""Settings from the environment, or from a file; what is wrong with them is said in a shell's words."""
+
+import os
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from logging import DEBUG, StreamHandler, getLogger
+from pathlib import Path
+
+from usergroups import ConfigurationError
+
+from .options import CallOptions
+from .words import UsageError, in_words, reason
+
+REQUIRED = {
+    "m3ter": ("M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET"),
+    "smartpm": ("SMARTPM_API_KEY", "SMARTPM_COMPANY_ID"),
+}
+
+_log = getLogger("usergroups")
+
+_LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"(.*)"|'(.*)'|(.*))""", re.ASCII)
+
+
+@contextmanager
+def settings(system: str, options: CallOptions) -> Generator[None]:
+    """
+    Have the environment and the log as *options* say. Raises `UsageError` for what *system* misses or cannot use.
+    """
+    found = {} if options.env_file is None else _settings_in(options.env_file)
+    added = {name: value for name, value in found.items() if name not in os.environ}
+    os.environ.update(added)
+    handler = StreamHandler()
+    if options.verbose:
+        _log.addHandler(handler)
+        _log.setLevel(DEBUG)
+    try:
+        if missing := [name for name in REQUIRED[system] if name not in os.environ]:
+            raise UsageError(f"not set: {', '.join(missing)}; set them in the environment, or in a file for --env-file")
+        yield
+    except ConfigurationError as error:
+        raise UsageError(in_words(error, system)) from error
+    finally:
+        _log.removeHandler(handler)
+        for name in added:
+            del os.environ[name]
+
+
+def _settings_in(file: Path) -> dict[str, str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UsageError(f"--env-file: cannot read {file}: {reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--env-file: {file} is not UTF-8") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line and not line.startswith("#"):
+            match = _LINE.fullmatch(line)
+            if match is None:  # it may hold a secret
+                raise UsageError(f"--env-file: line {number} of {file} is not NAME=value")
+            found[match[1]] = next(value for value in match.groups()[1:] if value is not None)
+    return found

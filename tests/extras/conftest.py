@@ -1,0 +1,5 @@
+"""Tests of what extras bring."""
+
+from extras.shell import server
+
+__all__ = ["server"]
