@@ -146,7 +146,7 @@ class M3terClient(Client):
         works on this one; *org_id* selects another organization; *timeout* is the seconds for each
         page. Where *inherited* or *page_size* is None, the provider decides.
 
-        Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
+        Raises `InvalidArgumentError` at once for a bad argument, and the errors of a call while
         iterating, such as `NotFoundError` for a user that does not exist.
         """
         asked = {"user_id": user_id, "inherited": inherited, "page_size": page_size, "org_id": org_id}

@@ -94,7 +94,7 @@ class SmartPMClient(Client):
         """
         Return the user group *user_group_id* with all of its users.
 
-        *timeout* is the seconds for this call. Raises `ConfigurationError` if *user_group_id* is not a
+        *timeout* is the seconds for this call. Raises `InvalidArgumentError` if *user_group_id* is not a
         UUID (the provider would return a server error), and the errors of a call.
         """
         group_id = _uuid("user_group_id", user_group_id)

@@ -191,7 +191,7 @@ class TestSettings:
             ({"https": "http://user:canary@p"}, "must be text, not dict"),
         ],
     )
-    def test_f79_proxy_that_is_none(self, make: Callable[..., Any], proxy: Any, problem: str) -> None:
+    def test_f79_proxy_of_ones_own_that_is_none(self, make: Callable[..., Any], proxy: Any, problem: str) -> None:
         """A proxy that is no URL of one is refused by its name, and its password shown nowhere."""
         with pytest.raises(ConfigurationError, match=f"^proxy {problem}$") as caught:
             make(proxy=proxy)
