@@ -432,7 +432,9 @@ def listed_parameters() -> list[tuple[str, set[str]]]:
     return [(name, names) for name, names in listed.items() if not name.endswith("()")]
 
 
-@pytest.mark.parametrize(("name", "listed"), listed_parameters(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "listed"), listed_parameters(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_api_lists_every_parameter(name: str, listed: set[str]) -> None:
     """The reference has a list of the parameters of each function and class, and no other; models bring their own."""
     found: Any = pkgutil.resolve_name(name)
