@@ -24,7 +24,7 @@ DOCS := $(VENV)/.docs
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / {printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(RUNTIME) ## list user groups from a local sandbox, over several pages and two tokens
@@ -35,7 +35,7 @@ test: $(DEV) ## run the tests; ARGS="-k token" narrows them down
 	$(PYTEST) $(ARGS)
 
 .PHONY: check
-check: lint types specs drift imports coverage ## everything that CI runs: all of the checks below, and the tests
+check: lint types specs drift imports api-diff coverage ## everything that CI runs: all of the checks below, and the tests
 
 .PHONY: lint
 lint: $(DEV) ## check style and formatting
@@ -69,6 +69,14 @@ drift: $(DEV) ## check that generated/ is what specs/ give
 imports: $(DEV) ## check which module may import which
 	$(BIN)/lint-imports --no-logo --no-cache
 
+.PHONY: api
+api: $(DEV) ## accept the public API as it is now: write tests/contract/public_api.txt
+	$(PY) tests/api.py
+
+.PHONY: api-diff
+api-diff: $(DEV) ## compare the public API with that of the last tag, and check that the version announces what breaks
+	$(PY) tests/api.py --diff
+
 .PHONY: coverage
 coverage: $(DEV) ## run the tests, and check how much of the code they reach
 	$(PYTEST) --cov --cov-report=term $(ARGS)
@@ -101,6 +109,14 @@ docs: $(DOCS) ## write docs/_build/, the documentation as pages for a browser
 .PHONY: wheel
 wheel: $(DEV) ## build the sdist and the wheel into dist/
 	$(PY) -m build --no-isolation
+
+.PHONY: spec-diff
+spec-diff: $(DEV) ## compare the OpenAPI documents with those of the last tag; needs Node.js and the npm registry
+	$(PY) tests/spec_diff.py
+
+.PHONY: release-check
+release-check: $(DEV) ## build, install and try the sdist and the wheel, each in an environment of its own
+	$(PY) tests/release_check.py
 
 .PHONY: pins
 pins: $(DEV) ## write requirements/ anew from pyproject.toml; UPGRADE=1 takes the newest of what is not pinned there

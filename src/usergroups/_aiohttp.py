@@ -170,6 +170,12 @@ class _Connection(ResponseHandler):
         self.__retired = False
         self.__body: aiohttp.StreamReader | None = aiohttp.EMPTY_PAYLOAD  # of its response, None until that begins
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Record the connection's *transport*."""
+        super().connection_made(transport)
+        if transport.get_extra_info("socket") is not None:
+            self.__unread = Unread(transport)
+
     def set_response_params(self, **params: Any) -> None:
         """Begin to wait for a response: a request is about to be sent."""
         self.__requests += 1
@@ -184,7 +190,7 @@ class _Connection(ResponseHandler):
 
     def is_connected(self) -> bool:
         """Return whether an idle connection can take a request: its socket is open, without unread bytes."""
-        return super().is_connected() and not Unread(cast(asyncio.Transport, self.transport)).is_there()
+        return super().is_connected() and not self.__unread.is_there()
 
     def data_received(self, data: bytes) -> None:
         """Parse *data* that has arrived, or b"" when aiohttp resumes with what it has put aside."""

@@ -13,6 +13,7 @@ from ._http.request import Request
 from ._http.retry import FOREVER
 from ._http.sender import CLOSED, Call, Sender
 from ._models import MismatchError, Reader, is_array
+from ._telemetry import observe
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
 _BATCH = 200  # models read per turn of the event loop
@@ -51,9 +52,11 @@ class Client:
         """
         await self._sender.aclose()
 
-    async def _call(self, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout) -> T:
+    async def _call(
+        self, name: str, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout
+    ) -> T:
         """
-        Send *request* and return what *read* makes of the response, within *timeout*.
+        Send *request*, of the operation *name*, and return what *read* makes of the response, within *timeout*.
 
         *read* may raise `MismatchError`. Raises the error that the outcome means.
         """
@@ -61,6 +64,7 @@ class Client:
 
         async def work(call: Call) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
+            call.queued = self._sender.runtime.clock() - call.began_at
             outcome = await self._auth(call, self._sender.send)
             if not isinstance(outcome, Response) or not outcome.is_success:
                 return self._sender.error(outcome, call)
@@ -71,14 +75,18 @@ class Client:
                 mismatch = caught
             return unexpected(outcome, mismatch, self._sender.redactor)
 
-        result = await self._within(seconds, work, request)
-        if isinstance(result, UserGroupsError):
-            raise result
-        return result
+        return await self._within(name, request, work, timeout=seconds)
 
-    async def _within(self, timeout: float | None, work: Callable[[Call], Awaitable[T]], request: Request) -> T:
+    async def _within(
+        self,
+        name: str,
+        request: Request,
+        work: Callable[[Call], Awaitable[T | UserGroupsError]],
+        *,
+        timeout: float | None,
+    ) -> T:
         """
-        Return what *work* comes to, with the call of *request* as its argument.
+        Return what *work* comes to, with the call of *request* as its argument, or raise it if it is an error.
 
         Raises `APITimeoutError` when time runs out, and `APIConnectionError` when the client is closed.
         """
@@ -86,22 +94,27 @@ class Client:
         now = sender.runtime.clock()
         ends_at = FOREVER if timeout is None else now + timeout
         call = Call(request=request, deadline=lambda: ends_at, began_at=now)
-        if not sender.is_closed:
-            calls = sender.here().calls
-            scope = asyncio.timeout(timeout)
-            try:
-                async with scope:
-                    calls.add(scope)
-                    return await work(call)
-            except TimeoutError:
-                if not scope.expired():  # an `APITimeoutError` of the token's fetch
-                    raise
-            finally:
-                calls.discard(scope)
-        asked = sender.asked(call)
-        if sender.is_closed:
-            raise APIConnectionError(CLOSED, **asked, retryable=False)
-        raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
+        with observe(name, call, sender.path(request), sender.runtime.clock):
+            if not sender.is_closed:
+                calls = sender.here().calls
+                scope = asyncio.timeout(timeout)
+                try:
+                    async with scope:
+                        calls.add(scope)
+                        result = await work(call)
+                except TimeoutError:
+                    if not scope.expired():  # an `APITimeoutError` of the token's fetch
+                        raise
+                else:
+                    if isinstance(result, UserGroupsError):
+                        raise result
+                    return result
+                finally:
+                    calls.discard(scope)
+            asked = sender.asked(call)
+            if sender.is_closed:
+                raise APIConnectionError(CLOSED, **asked, retryable=False)
+            raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"

@@ -211,7 +211,7 @@ class APIStatusError(_ResponseError):
 
     @property
     def _may_pass(self) -> bool:
-        status = self.status_code or self._usual_status
+        status = self.status_code or self._usual_status or 0
         return status in (408, 425, 429) or 500 <= status <= 599
 
     def _outcome(self) -> str:

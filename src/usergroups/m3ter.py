@@ -149,35 +149,36 @@ class M3terClient(Client):
         Raises `ConfigurationError` at once for a bad argument, and the errors of a call while
         iterating, such as `NotFoundError` for a user that does not exist.
         """
+        asked = {"user_id": user_id, "inherited": inherited, "page_size": page_size, "org_id": org_id}
         if inherited is not None:
             of_call.instance("inherited", inherited, bool)
         user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
         kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
         return AsyncPager(
-            self._pages(UserGroup, kwargs, timeout),
+            self._pages("list_user_groups", UserGroup, kwargs, timeout),
             next_token=next_token,
             prefetch=prefetch,
-            call=("list_user_groups", {"user_id": user_id, "inherited": inherited, "page_size": page_size}),
+            call=("list_user_groups", asked),
         )
 
     def _org(self, org_id: str | None) -> str:
         return self._org_id if org_id is None else of_call.path_segment("org_id", org_id)
 
-    def _pages(self, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
+    def _pages(self, name: str, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
         """
         Return a function that fetches pages of *model*. *kwargs*, from a generated `_get_kwargs()`, describe the first.
         """
         request = Request.of(kwargs)
         seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
-        async def read(response: Response) -> Fetched[M]:
+        async def read(response: Response) -> "Fetched[M]":  # in quotes: else made anew for every call
             page = await _read_page(model, self._reader, response)
             repeats = MismatchError("$.nextToken", "the page token has been used before in this listing")
             return page, lambda: unexpected(response, repeats, self._sender.redactor, PaginationError)
 
-        async def fetch(token: str | None) -> Fetched[M]:
+        async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
-            fetched = await self._call(asked, read, timeout=seconds)
+            fetched = await self._call(f"m3ter.{name}", asked, read, timeout=seconds)
             _log.debug("page fetched: %d items", len(fetched[0].items))
             return fetched
 
@@ -191,7 +192,8 @@ class M3terClient(Client):
         and the other errors of a call.
         """
         seconds = of_call.call_timeout(timeout, self._sender.timeout)
-        await self._within(seconds, lambda call: self._tokens.get(call.deadline()), self._token_request)
+        name = "m3ter.authenticate"
+        await self._within(name, self._token_request, lambda call: self._tokens.get(call.deadline()), timeout=seconds)
 
     async def aclose(self) -> None:
         """

@@ -4,13 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
+from reprlib import Repr
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from ._arguments import of_call
 from ._tasks import end
+from ._telemetry import Listing
 from .errors import UnexpectedResponseError
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 80  # characters of an argument in a pager's repr
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -53,8 +58,9 @@ class AsyncPager(Generic[T_co]):
         if next_token is not None:
             next_token = of_call.parameter("next_token", next_token)
         of_call.instance("prefetch", prefetch, bool)
-        self._listing = partial(_Listing[T_co], fetch, next_token, prefetch)
-        self._call = *call, next_token
+        self._listing: Callable[[], _Listing[T_co]] = partial(_Listing, fetch, next_token, prefetch)
+        name, given = call
+        self._call = name, {**given, "next_token": next_token, "prefetch": prefetch or None}
 
     @staticmethod
     def of(items: Iterable[T]) -> "AsyncPager[T]":
@@ -69,9 +75,8 @@ class AsyncPager(Generic[T_co]):
         return AsyncPager(fetch, call=("of", {"items": page.items}))
 
     def __repr__(self) -> str:
-        name, arguments, next_token = self._call
-        given = {**arguments, "next_token": next_token}
-        shown = ", ".join(f"{key}={value!r}" for key, value in given.items() if value is not None)
+        name, given = self._call
+        shown = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in given.items() if value is not None)
         return f"<AsyncPager {name}({shown})>"
 
     def __await__(self) -> Generator[Any, Any, list[T_co]]:
@@ -128,27 +133,32 @@ class _Listing(Generic[T]):
     prefetched: asyncio.Future[Fetched[T]] | None = None
     at_end: bool = False
     repeat_error: Callable[[], UnexpectedResponseError] | None = None
+    observed: Listing = attrs.field(factory=Listing)
 
     async def next(self) -> Page[T] | None:
         """Return the next page, or None after the last. Raises `PaginationError` if a token came round again."""
-        if self.repeat_error is not None:
-            error, self.repeat_error = self.repeat_error(), None  # frees the response
-            raise error
         if self.at_end:
             return None
-        if self.token is not None:
-            self.seen.add(hash(self.token))
-        page, repeat_error = await (self.prefetched or self.fetch(self.token))
-        self.token, self.prefetched = page.next_token, None
-        if page.next_token is None:
-            self.at_end = True
-        elif hash(page.next_token) in self.seen:
-            self.repeat_error = repeat_error
-        elif self.prefetch:
-            self.prefetched = asyncio.ensure_future(self.fetch(page.next_token))
-        return page
+        with self.observed:
+            if self.repeat_error is not None:
+                error, self.repeat_error = self.repeat_error(), None  # frees the response
+                raise error
+            if self.token is not None:
+                self.seen.add(hash(self.token))
+            page, repeat_error = await (self.prefetched or self.fetch(self.token))
+            self.token, self.prefetched = page.next_token, None
+            if page.next_token is None:
+                self.at_end = True
+            elif hash(page.next_token) in self.seen:
+                self.repeat_error = repeat_error
+            elif self.prefetch:
+                self.prefetched = asyncio.ensure_future(self.fetch(page.next_token))
+            return page
 
     async def aclose(self) -> None:
         """Cancel the prefetch, if there is one, and wait for its end."""
-        if self.prefetched is not None:
-            await end([self.prefetched])
+        try:
+            if self.prefetched is not None:
+                await end([self.prefetched])
+        finally:
+            self.observed.end()

@@ -28,7 +28,10 @@ def default_transport(*, verify: ssl.SSLContext | None = None, proxy: str | None
     given: object = proxy
     address = hide(given)
     del proxy, given  # it may hold a password, and a traceback may show arguments
-    return DefaultTransport(*_settings(verify, address))
+    transport = DefaultTransport(*_settings(verify, address))
+    if address is not None:
+        transport.connector("https://localhost")  # a proxy that needs a package is refused now
+    return transport
 
 
 def aiohttp_transport(*, verify: ssl.SSLContext | None = None, proxy: str | None = None) -> httpx.AsyncBaseTransport:

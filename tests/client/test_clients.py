@@ -6,6 +6,8 @@ import gc
 import logging
 import pickle
 import platform
+import re
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,7 @@ from rig import canary
 from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID, ORG_ID, MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
+from rig.sentence import sentence
 from rig.surroundings import surroundings
 from usergroups import (
     APIConnectionError,
@@ -31,6 +34,7 @@ from usergroups import (
     UserGroupsError,
     __version__,
 )
+from usergroups._http.failures import StaleError
 
 GROUP_ID = "550e8400-e29b-41d4-a716-446655440000"
 M3TER_PATH = f"/organizations/{ORG_ID}/users/u-1/usergroups"
@@ -48,6 +52,7 @@ class Provider:
     construct: Callable[..., Client]
     path: str
     answer: dict[str, Any]
+    secrets: tuple[str, ...]
 
     async def call(self, client: Any, **arguments: Any) -> str:
         """Make one call, and give the name of the group that it comes to."""
@@ -63,10 +68,12 @@ def provider(request: pytest.FixtureRequest, make_m3ter: MakeM3ter, make_smartpm
     if request.param == "m3ter":
         m3ter = {"org_id": ORG_ID, "api_key": canary.API_KEY_ID, "api_secret": canary.API_SECRET}
         answer: dict[str, Any] = {"data": [{"id": "g", "name": "Planners"}]}
-        return Provider(make_m3ter, lambda **more: M3terClient(**m3ter | more), M3TER_PATH, answer)
+        secrets = (canary.API_SECRET, canary.BASIC, canary.ACCESS_TOKEN)
+        return Provider(make_m3ter, lambda **more: M3terClient(**m3ter | more), M3TER_PATH, answer, secrets)
     smartpm = {"api_key": canary.SMARTPM_API_KEY, "company_id": COMPANY_ID}
     answer = {"id": GROUP_ID, "name": "Planners", "users": []}
-    return Provider(make_smartpm, lambda **more: SmartPMClient(**smartpm | more), SMARTPM_PATH, answer)
+    secrets = (canary.SMARTPM_API_KEY,)
+    return Provider(make_smartpm, lambda **more: SmartPMClient(**smartpm | more), SMARTPM_PATH, answer, secrets)
 
 
 @pytest.fixture
@@ -225,7 +232,7 @@ class TestOpenAndClose:
         assert (api.under_way, api.closed) == (0, made)
         errors = [outcome for outcome in outcomes if outcome != "Planners"]
         assert {type(error) for error in errors} <= {APIConnectionError}
-        assert {str(error) for error in errors} <= {f"GET {provider.path} failed: the client is closed"}
+        assert {sentence(error) for error in errors} <= {f"GET {provider.path} failed: the client is closed"}
 
     async def test_f101_connection_that_was_idle_for_long_is_closed(self, provider: Provider) -> None:
         """Of the connections of a busy time, those that nobody has used for 30 s are closed, without a call."""
@@ -291,7 +298,7 @@ class TestLoops:
         asyncio.run(client.aclose())
         thread.join()
 
-        assert [str(error) for error in ended] == [f"GET {provider.path} failed: the client is closed"]
+        assert [sentence(error) for error in ended] == [f"GET {provider.path} failed: the client is closed"]
 
     def test_f67_closing_ends_calls_in_a_loop_that_is_paused(self, provider: Provider, clock: FakeClock) -> None:
         """A client that is closed in one loop ends its calls in another, and its connections there, once that runs."""
@@ -311,7 +318,7 @@ class TestLoops:
         paused.run_until_complete(clock.settle())
         paused.close()
 
-        assert str(call.exception()) == f"GET {provider.path} failed: the client is closed"
+        assert sentence(call.exception()) == f"GET {provider.path} failed: the client is closed"
         assert (api.under_way, api.closed) == (0, 1)
 
     @pytest.mark.filterwarnings("error")
@@ -372,7 +379,7 @@ class TestTimeouts:
 
         assert clock() - began == pytest.approx(seconds)
         assert isinstance(caught.value, TimeoutError)
-        assert str(caught.value) == f"GET {provider.path} failed: no answer within {seconds:g} s"
+        assert sentence(caught.value) == f"GET {provider.path} failed: no answer within {seconds:g} s"
 
     @pytest.mark.parametrize("of_call", [{}, {"timeout": None}], ids=["the client's", "the call's own"])
     async def test_no_bound(self, provider: Provider, clock: FakeClock, of_call: dict[str, None]) -> None:
@@ -413,6 +420,220 @@ async def test_f39_usual_policy(
 
     assert len(httpx_mock.get_requests(method="GET")) == 3
     assert clock.slept == [0.25, 0.5]
+
+
+class TestFacts:
+    """What every error knows of the call that it ended."""
+
+    async def test_attempts_over_retries(
+        self, provider: Provider, client: Any, httpx_mock: HTTPXMock, watch: Watch, token: None
+    ) -> None:
+        """An error counts the attempts and the seconds, waits included, and has the id of the last request."""
+        for number in range(3):
+            httpx_mock.add_response(method="GET", status_code=503, headers={"x-request-id": f"r-{number}"})
+
+        with watch.raises(ServerError) as caught:
+            await provider.call(client)
+
+        error = caught.value
+        assert (error.attempts, error.elapsed, error.request_id) == (3, pytest.approx(0.75, abs=0.02), "r-2")
+        assert str(error).endswith("503 Service Unavailable (3 attempts in 0.8 s, request id r-2)")
+
+    @pytest.mark.parametrize("answer", ["x", "not found"])
+    async def test_stale_repeat_is_no_attempt(
+        self, provider: Provider, client: Any, httpx_mock: HTTPXMock, watch: Watch, token: None, answer: str
+    ) -> None:
+        """A request that the server never saw, for its idle connection had been closed, is not counted."""
+        for _ in range(2):
+            httpx_mock.add_exception(StaleError(""), method="GET")
+        httpx_mock.add_response(method="GET", text="x", status_code=200 if answer == "x" else 404)
+
+        with watch.raises(UserGroupsError) as caught:
+            await provider.call(client)
+
+        assert (caught.value.attempts, caught.value.retryable) == (1, False)
+        assert len(httpx_mock.get_requests(method="GET")) == 3
+
+    @pytest.mark.parametrize(
+        ("fault", "retryable", "attempts"),
+        [
+            pytest.param(httpx.ConnectError(""), True, 3, id="no connection"),
+            pytest.param(httpx.ReadTimeout(""), True, 3, id="time-out of an attempt"),
+            pytest.param(httpx.RemoteProtocolError(""), True, 3, id="answer cut off"),
+            pytest.param(httpx.UnsupportedProtocol(""), False, 1, id="what the transport cannot do"),
+            pytest.param(RuntimeError(""), False, 1, id="bug of the transport"),
+            pytest.param(ssl.SSLCertVerificationError(1, ""), False, 1, id="certificate"),
+            *(pytest.param(status, False, 1, id=str(status)) for status in (302, 400, 401, 404)),
+            *(pytest.param(status, True, 3, id=str(status)) for status in (408, 425, 429, 500, 503)),
+            pytest.param(501, True, 1, id="501"),
+            pytest.param(200, False, 1, id="200 with no answer"),
+        ],
+    )
+    async def test_retryable(
+        self,
+        provider: Provider,
+        client: Any,
+        httpx_mock: HTTPXMock,
+        watch: Watch,
+        token: None,
+        fault: int | Exception,
+        retryable: bool,
+        attempts: int,
+    ) -> None:
+        """An error says whether the same call may well succeed later, whatever the retries were."""
+        if isinstance(fault, int):
+            httpx_mock.add_response(method="GET", status_code=fault, is_reusable=True)
+        else:
+            httpx_mock.add_exception(fault, method="GET", is_reusable=True)
+
+        with watch.raises(UserGroupsError) as caught:
+            await provider.call(client)
+
+        assert (caught.value.retryable, caught.value.attempts) == (retryable, attempts)
+
+    async def test_error_of_a_closed_client(self, provider: Provider, client: Any, watch: Watch) -> None:
+        """A call of a closed client is never sent, and will not succeed later either."""
+        await client.aclose()
+
+        with watch.raises(APIConnectionError) as caught:
+            await provider.call(client)
+
+        error = caught.value
+        assert (error.retryable, error.attempts, error.elapsed) == (False, None, None)
+        assert str(error) == f"GET {provider.path} failed: the client is closed"
+
+    async def test_error_of_a_call_that_is_closed_on_its_way(self, provider: Provider, clock: FakeClock) -> None:
+        """A call that a closing ends, or keeps from its place, will not succeed later either."""
+        api = API(provider)
+        client = provider.make(transport=api, clock=clock, max_in_flight=1, max_rate=None)
+        await provider.call(client)
+        api.goes.clear()
+        calls = [asyncio.create_task(provider.call(client)) for _ in range(2)]
+        await clock.settle()
+
+        await client.aclose()
+
+        errors: list[Any] = list(await asyncio.gather(*calls, return_exceptions=True))
+        assert [(error.retryable, error.attempts) for error in errors] == [(False, 1), (False, None)]
+
+    async def test_error_of_a_call_that_took_too_long(self, provider: Provider, watch: Watch) -> None:
+        """A call whose time runs out in its attempt counts that one, and may well succeed later."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+        api = API(provider)
+        client = provider.make(transport=api, clock=clock)
+        await provider.call(client)
+        api.goes.clear()
+
+        with watch.raises(APITimeoutError) as caught:
+            await provider.call(client, timeout=1.5)
+
+        error = caught.value
+        assert (error.retryable, error.attempts, error.elapsed) == (True, 1, pytest.approx(1.5))
+        assert str(error).endswith("no answer within 1.5 s (1 attempt in 1.5 s)")
+
+
+class UnlikeOthersError(AssertionError):
+    """A complaint that cannot be copied."""
+
+    def __init__(self, request: httpx.Request, *, expected: str) -> None:
+        super().__init__(f"{request.method} was not expected, but {expected}")
+
+
+class TestMocks:
+    """A transport that was passed in, or a mock, that complains."""
+
+    @pytest.mark.parametrize("kind", [httpx.AsyncBaseTransport, httpx.AsyncHTTPTransport])
+    async def test_complaint_goes_through(self, provider: Provider, kind: type[Any]) -> None:
+        """An `AssertionError` of a transport that was passed in is raised at once, as it is; the client goes on."""
+        asked: list[str] = []
+        api = API(provider)
+
+        async def complain(self: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+            asked.append(request.method)
+            if len(asked) > 1:
+                return await api.handle_async_request(request)
+            raise UnlikeOthersError(request, expected="PUT")
+
+        client = provider.make(transport=type("Complaining", (kind,), {"handle_async_request": complain})())
+
+        with pytest.raises(UnlikeOthersError, match="was not expected, but PUT") as caught:
+            await provider.call(client)
+
+        assert (asked, caught.value.__cause__) == (["GET" if isinstance(client, SmartPMClient) else "POST"], None)
+        assert await provider.call(client) == "Planners"
+
+    async def test_complaint_about_a_request_with_a_token(self, provider: Provider) -> None:
+        """A complaint about the request for a group goes through too, after that for a token went well."""
+        api = API(provider)
+
+        async def handle(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                return await api.handle_async_request(request)
+            raise UnlikeOthersError(request, expected="PUT")
+
+        client = provider.make(transport=httpx.MockTransport(handle))
+
+        with pytest.raises(UnlikeOthersError, match="GET was not expected"):
+            await provider.call(client)
+
+    async def test_complaint_reaches_all_who_wait_for_the_token(self, make_m3ter: MakeM3ter) -> None:
+        """A complaint about the request for a token goes to all callers who share it, and is asked for once."""
+        asked: list[str] = []
+
+        async def handle(request: httpx.Request) -> httpx.Response:
+            asked.append(request.method)
+            await asyncio.sleep(0)
+            raise UnlikeOthersError(request, expected="GET")
+
+        client = make_m3ter(transport=httpx.MockTransport(handle))
+
+        waiting = [client.authenticate(), *(client.list_user_groups("u-1").collect() for _ in range(2))]
+        errors = await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert [type(error) for error in errors] == [UnlikeOthersError] * 3
+        assert asked == ["POST"]
+
+    async def test_words_of_another_exception(self, provider: Provider, watch: Watch) -> None:
+        """What another exception of a transport says is in the error's sentence, without the client's secrets."""
+        secret = provider.secrets[0]
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            raise LookupError(f"no route\nfor {secret}")
+
+        with watch.raises(APIConnectionError) as caught:
+            await provider.call(provider.make(transport=httpx.MockTransport(handle)))
+
+        assert re.search(
+            r"failed: the transport failed \(LookupError in test_clients\.py, line \d+\) \(rig\.invalid\):"
+            r" no route for \*\*\* \(1 attempt in 0\.0 s\)$",
+            str(caught.value),
+        )
+
+    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
+    @pytest.mark.usefixtures("token")
+    async def test_pytest_httpx_without_a_match(
+        self, provider: Provider, client: Any, httpx_mock: HTTPXMock, watch: Watch
+    ) -> None:
+        """What pytest-httpx says of a request that no response was registered for is in the error's sentence."""
+        with watch.raises(
+            APITimeoutError, match=r"it took too long \(rig\.invalid\): No response can be found for GET"
+        ):
+            await provider.call(client)
+
+    @pytest.mark.usefixtures("token")
+    async def test_assertion_in_a_clients_own_transport(
+        self, provider: Provider, client: Any, httpx_mock: HTTPXMock, watch: Watch
+    ) -> None:
+        """An `AssertionError` below a client that was passed no transport is an error of the SDK, as any other is."""
+
+        def fail(request: httpx.Request) -> httpx.Response:
+            raise AssertionError("at a loss")
+
+        httpx_mock.add_callback(fail, method="GET")
+
+        with watch.raises(APIConnectionError, match=r"AssertionError in test_clients\.py, line .*: at a loss \(1 att"):
+            await provider.call(client)
 
 
 class TestPacing:
@@ -514,10 +735,11 @@ class TestSecrets:
             httpx_mock.add_response(method="GET", status_code=status_code)
         for text in ("", "null", "[[[", '{"data": [{}]}'):
             httpx_mock.add_response(method="GET", text=text)
-        for error in (httpx.UnsupportedProtocol("CANARY"), RuntimeError("CANARY"), httpx.LocalProtocolError("CANARY")):
-            httpx_mock.add_exception(error, method="GET")
+        for secret in provider.secrets:
+            for kind in (httpx.UnsupportedProtocol, RuntimeError, httpx.LocalProtocolError):
+                httpx_mock.add_exception(kind(f"a mock was sent {secret}"), method="GET")
 
-        for _ in range(13):
+        for _ in range(10 + 3 * len(provider.secrets)):
             with watch.raises(UserGroupsError) as caught:
                 await provider.call(client)
             assert canary.sweep_exception(caught.value) == []

@@ -19,6 +19,7 @@ from rig.clock import FakeClock
 from rig.fixtures import ORG_ID, MakeM3ter
 from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
+from rig.sentence import sentence
 from rig.surroundings import surroundings
 from unit.endpoint import Shelf
 from usergroups import (
@@ -33,6 +34,7 @@ from usergroups import (
     PaginationError,
     PermissionDeniedError,
     RateLimitedError,
+    RetryPolicy,
     ServerError,
     UnexpectedResponseError,
     sweep,
@@ -205,7 +207,7 @@ class TestAnswers:
         error = caught.value
         assert (error.json_path, error.message) == (json_path, reason)
         assert (error.status_code, error.request_id, error.method, error.path) == (200, "r-1", "GET", PATH)
-        assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: {reason} (at {json_path})"
+        assert sentence(error) == f"GET {PATH} answered 200 OK, but not as specified: {reason} (at {json_path})"
         assert error.body == answer
 
     async def test_f56_repeated_token(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
@@ -219,13 +221,48 @@ class TestAnswers:
             await m3ter.list_user_groups("u-1").collect()
 
         error = caught.value
-        assert str(error) == (
+        assert sentence(error) == (
             f"GET {PATH} answered 200 OK, but not as specified:"
             " the page token has been used before in this listing (at $.nextToken)"
         )
         assert (error.json_path, error.status_code, error.request_id) == ("$.nextToken", 200, "r-2")
         assert error.body == '{"data":[{"id":"2"}],"nextToken":"A"}'
         assert requests(httpx_mock, "GET") == 2
+
+    async def test_listing_that_is_awaited(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """A listing may be awaited, which gives the groups of all pages."""
+        give_page(httpx_mock, "1", next_token="two")
+        give_page(httpx_mock, "2")
+
+        groups = await m3ter.list_user_groups("u-1")
+
+        assert groups == [UserGroup(id="1"), UserGroup(id="2")]
+
+    async def test_sweep_over_a_list_method(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
+        """The method itself is what a sweep calls: each outcome has the groups of one user."""
+        for user in ("u-1", "u-2"):
+            give_page(httpx_mock, user, url=PAGE_URL.replace("u-1", user))
+        refuse(httpx_mock, 404, url=PAGE_URL.replace("u-1", "u-3"))
+
+        swept = sweep(m3ter.list_user_groups, ["u-1", "u-2", "u-3"], on_error="yield")
+        outcomes = {outcome.key: outcome async for outcome in swept}
+
+        assert {user: outcomes[user].result() for user in ("u-1", "u-2")} == {
+            user: [UserGroup(id=user)] for user in ("u-1", "u-2")
+        }
+        with pytest.raises(NotFoundError):
+            outcomes["u-3"].result()
+
+    async def test_listing_shows_its_call(self, m3ter: M3terClient) -> None:
+        """A listing shows the operation and the arguments that it was given."""
+        usual = m3ter.list_user_groups("u-1")
+        other = m3ter.list_user_groups("u", inherited=False, page_size=5, next_token="t", org_id="o", prefetch=True)
+
+        assert repr(usual) == "<AsyncPager list_user_groups(user_id='u-1')>"
+        assert repr(other) == (
+            "<AsyncPager list_user_groups(user_id='u', inherited=False, page_size=5, org_id='o',"
+            " next_token='t', prefetch=True)>"
+        )
 
     async def test_prefetch(self, m3ter: M3terClient, httpx_mock: HTTPXMock, clock: FakeClock) -> None:
         """With `prefetch`, the next page is asked for while the caller works on this one."""
@@ -281,6 +318,22 @@ class TestToken:
 
         assert [group.id for group in groups] == ["1", "2"]
 
+    async def test_attempts_with_a_token_that_was_replaced(
+        self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch
+    ) -> None:
+        """The attempts before and after a token was replaced are counted together; requests for tokens are not."""
+        give_token(httpx_mock, "CANARY-1")
+        give_token(httpx_mock, "CANARY-2")
+        await m3ter.authenticate()
+        httpx_mock.add_response(method="GET", status_code=503)
+        refuse(httpx_mock, 401, match_headers=bearer("CANARY-1"))
+        refuse(httpx_mock, 404, match_headers=bearer("CANARY-2"))
+
+        with watch.raises(NotFoundError) as caught:
+            await m3ter.list_user_groups("u-1").collect()
+
+        assert (caught.value.attempts, caught.value.elapsed) == (3, pytest.approx(0.25, abs=0.1))
+
     async def test_f09_refused_credentials(self, m3ter: M3terClient, httpx_mock: HTTPXMock, watch: Watch) -> None:
         """Refused credentials are an error with the way out, which is remembered for 30 s."""
         httpx_mock.add_response(method="POST", status_code=401, json={"error": "invalid_client"})
@@ -289,7 +342,7 @@ class TestToken:
         for _ in range(2):
             with watch.raises(AuthenticationError) as caught:
                 await m3ter.list_user_groups("u-1").collect()
-            said.append(str(caught.value))
+            said.append(sentence(caught.value))
 
         told = "POST /oauth/token answered 401 Unauthorized: invalid_client; check api_key and api_secret"
         assert said == [told, f"{told}; it is not asked again for 30 s"]
@@ -365,12 +418,13 @@ class TestToken:
         reason: str,
     ) -> None:
         """A token endpoint that cannot be reached, or is silent, is an error that names it."""
-        httpx_mock.add_exception(fault("CANARY"), is_reusable=True)
+        httpx_mock.add_exception(fault(f"no route for {canary.API_SECRET}"), is_reusable=True)
 
         with watch.raises(error) as caught:
             await m3ter.list_user_groups("u-1").collect()
 
-        assert str(caught.value) == f"POST /oauth/token failed: {reason} (rig.invalid)"
+        assert sentence(caught.value) == f"POST /oauth/token failed: {reason} (rig.invalid): no route for ***"
+        assert caught.value.attempts == 3
         assert requests(httpx_mock, "POST") == 3
 
     async def test_f14_answer_without_a_usable_token(
@@ -383,18 +437,33 @@ class TestToken:
             await m3ter.authenticate()
 
         assert caught.value.body == ""
-        assert str(caught.value) == (
+        assert sentence(caught.value) == (
             "POST /oauth/token answered 200 OK; it holds no usable token:"
             " it is not a positive number of seconds (at $.expires_in)"
         )
 
-    async def test_authenticate_has_the_timeout_of_the_client(
-        self, make_m3ter: MakeM3ter, httpx_mock: HTTPXMock, watch: Watch
+    @pytest.mark.parametrize(
+        ("of_client", "of_call", "seconds"),
+        [
+            pytest.param(5.0, {}, 5.0, id="the client's"),
+            pytest.param(5.0, {"timeout": ...}, 5.0, id="the client's, asked for"),
+            pytest.param(5.0, {"timeout": 2.0}, 2.0, id="its own"),
+            pytest.param(None, {"timeout": 70}, 70.0, id="its own, which is longer than a fetch usually has"),
+        ],
+    )
+    async def test_timeout_of_authenticate(
+        self,
+        make_m3ter: MakeM3ter,
+        httpx_mock: HTTPXMock,
+        watch: Watch,
+        of_client: float | None,
+        of_call: dict[str, Any],
+        seconds: float,
     ) -> None:
-        """`authenticate()` gives up when the client's timeout is over."""
+        """`authenticate()` gives up when its timeout is over, or the client's if it has none."""
         clock = FakeClock(rules_loop=True)
         clock.watch()
-        m3ter = make_m3ter(clock=clock, timeout=5.0)
+        m3ter = make_m3ter(clock=clock, timeout=of_client)
         began = clock()
 
         async def never(request: httpx.Request) -> httpx.Response:
@@ -403,10 +472,12 @@ class TestToken:
 
         httpx_mock.add_callback(never)
 
-        with watch.raises(APITimeoutError, match=r"^POST /oauth/token failed: no (answer|token) within 5 s$"):
-            await m3ter.authenticate()
+        with watch.raises(
+            APITimeoutError, match=rf"^POST /oauth/token failed: no (answer|token) within {seconds:g} s$"
+        ):
+            await m3ter.authenticate(**of_call)
 
-        assert clock() - began == pytest.approx(5.0)
+        assert clock() - began == pytest.approx(seconds)
         await m3ter.aclose()
 
 
@@ -608,7 +679,7 @@ class TestErrors:
 
         error = caught.value
         assert type(error) is kind
-        assert str(error) == f"GET {PATH} answered {status_code} {HTTPStatus(status_code).phrase}: no{way_out}"
+        assert sentence(error) == f"GET {PATH} answered {status_code} {HTTPStatus(status_code).phrase}: no{way_out}"
         assert error.message == "no"
         assert (error.status_code, error.method, error.path) == (status_code, "GET", PATH)
 
@@ -650,10 +721,10 @@ class TestLog:
     async def test_debug_lines(
         self, m3ter: M3terClient, httpx_mock: HTTPXMock, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """At DEBUG the log tells of the token's lifetime, of retries, and how many groups a page had."""
+        """At DEBUG the log tells of every attempt and retry, of the token's lifetime, and how many items a page had."""
         give_token(httpx_mock)
         give_page(httpx_mock, "1", "2", next_token="two")
-        httpx_mock.add_response(method="GET", status_code=503, headers={"retry-after": "2"})
+        httpx_mock.add_response(method="GET", status_code=503, headers={"retry-after": "2", "x-request-id": "r-1"})
         give_page(httpx_mock)
 
         with caplog.at_level(logging.DEBUG, logger="usergroups"):
@@ -662,11 +733,47 @@ class TestLog:
         assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
             ("usergroups", logging.DEBUG, line)
             for line in [
+                "POST /oauth/token: 200 OK in 0 ms (attempt 1)",
                 "access token fetched; it lives 18000 s",
+                f"GET {PATH}: 200 OK in 0 ms (attempt 1)",
                 "page fetched: 2 items",
+                f"GET {PATH}: 503 Service Unavailable in 0 ms (attempt 1, request id r-1)",
                 "attempt 1 failed (status 503); the next one is in 2.250 s",
+                f"GET {PATH}: 200 OK in 0 ms (attempt 2)",
                 "page fetched: 0 items",
             ]
+        ]
+
+    async def test_line_of_an_attempt(
+        self, make_m3ter: MakeM3ter, caplog: pytest.LogCaptureFixture, watch: Watch
+    ) -> None:
+        """A final refusal, a failure and an attempt that was cut off have their line too, with no secret in it."""
+        clock = FakeClock(rules_loop=True)
+        clock.watch()
+        site = Site(clock, life=18_000.0, takes=0.25)
+        m3ter = make_m3ter("https://gate.invalid/a", transport=site, clock=clock, retry=RetryPolicy(attempts=1))
+        caplog.set_level(logging.DEBUG, logger="usergroups")
+        path = f"/a{PATH}"
+
+        def fail(_: int) -> httpx.Response:
+            raise httpx.ConnectError(f"no route for {canary.ACCESS_TOKEN}")
+
+        await m3ter.authenticate()
+        site.judge = lambda _: httpx.Response(404, headers={"x-request-id": f"r-1 {canary.API_SECRET}"})
+        with watch.raises(NotFoundError):
+            await m3ter.list_user_groups("u-1", next_token="two").collect()
+        site.judge = fail
+        with watch.raises(APIConnectionError):
+            await m3ter.list_user_groups("u-1").collect()
+        with watch.raises(APITimeoutError):
+            await m3ter.list_user_groups("u-1", timeout=0.125).collect()
+
+        assert [record.getMessage() for record in caplog.records] == [
+            "POST /a/oauth/token: 200 OK in 250 ms (attempt 1)",
+            "access token fetched; it lives 18000 s",
+            f"GET {path}: 404 Not Found in 250 ms (attempt 1, request id r-1 ***)",
+            f"GET {path}: no connection could be made in 250 ms (attempt 1)",
+            f"GET {path}: given up in 125 ms (attempt 1)",
         ]
 
     async def test_nothing_at_info(

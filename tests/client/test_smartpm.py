@@ -13,6 +13,7 @@ from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID
 from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
+from rig.sentence import sentence
 from usergroups import (
     APIStatusError,
     AuthenticationError,
@@ -152,7 +153,7 @@ class TestAnswers:
 
         error = caught.value
         assert error.json_path == json_path
-        assert str(error) == f"GET {PATH} answered 200 OK, but not as specified: {error.message} (at {json_path})"
+        assert sentence(error) == f"GET {PATH} answered 200 OK, but not as specified: {error.message} (at {json_path})"
         assert error.body == answer
 
 
@@ -184,7 +185,7 @@ class TestErrors:
             await smartpm.get_user_group(GROUP_ID)
 
         assert type(caught.value) is kind
-        assert str(caught.value) == f"GET {PATH} {line}"
+        assert sentence(caught.value) == f"GET {PATH} {line}"
         assert len(httpx_mock.get_requests()) == 1
 
     async def test_500_may_mean_that_there_is_no_such_group(
@@ -196,7 +197,7 @@ class TestErrors:
         with watch.raises(ServerError) as caught:
             await smartpm.get_user_group(GROUP_ID)
 
-        assert str(caught.value) == (
+        assert sentence(caught.value) == (
             f"GET {PATH} answered 500 Internal Server Error: Internal error;"
             " the provider may also answer so for a group that does not exist"
         )

@@ -19,9 +19,9 @@ def test_module_of_the_tree_exists(name: str) -> None:
 
 
 def test_every_module_is_in_the_tree() -> None:
-    """Each module of the SDK is in the tree, and once; the command and the sandbox are a line each."""
+    """Each module of the SDK is in the tree, and once; the command, the sandbox and the plugin are a line each."""
     modules = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
-    folders = ("cli/", "sandbox/")
+    folders = ("cli/", "sandbox/", "testing/")
 
     assert sorted(TREE) == sorted({*folders, *(name for name in modules if not name.startswith(folders))})
 

@@ -173,7 +173,7 @@ def printed_by(source: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ")))
+@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ", "def test_")))
 def test_snippet_runs(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     """Any other does what it shows."""
     printed = printed_by(block.text, capsys)
@@ -184,7 +184,7 @@ def test_snippet_runs(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="there, `python -m asyncio` takes no blocks from a pipe")
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ")))
+@pytest.mark.parametrize("block", examples(without=("asyncio.run(", "app = ", "def test_")))
 def test_snippet_runs_when_pasted(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
     """It does the same when it is pasted into `python -m asyncio`, where a blank line ends a block."""
     pasted = run("-m", "asyncio", text=f"{block.text}\n")
@@ -194,6 +194,18 @@ def test_snippet_runs_when_pasted(block: Block, capsys: pytest.CaptureFixture[st
     texts = (answers, printed_by(block.text, capsys))
     of_paste, of_run = (sorted(re.sub(r" in [0-9.]+ s\b", "", text).split()) for text in texts)
     assert of_paste == of_run
+
+
+@pytest.mark.parametrize("source", examples("def test_"))
+def test_tests_pass(source: str, tmp_path: Path) -> None:
+    """Tests that a document shows are a test file of a user, under pytest-asyncio in its mode `auto`."""
+    (tmp_path / "test_groups.py").write_text(source, encoding="utf-8")
+    plugin = ["-p", "no:usergroups", "-p", "usergroups.testing"]  # by its name, whether it is installed or not
+    loops = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+
+    result = run("-m", "pytest", "-W", "error", *plugin, *loops, cwd=tmp_path)
+
+    assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,9 +1,7 @@
 """What is published: the wheel works by itself, and the sdist holds all that the wheel is made from."""
 
 import email
-import os
 import subprocess
-import sys
 import sysconfig
 import tarfile
 import zipfile
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import usergroups
+from release_check import ROOT, build, run
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ["usergroups", "usergroups_m3ter_api", "usergroups_smartpm_api"]
 
 
@@ -22,7 +20,7 @@ PACKAGES = ["usergroups", "usergroups_m3ter_api", "usergroups_smartpm_api"]
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sdist, and from it the wheel; return the folder with both."""
     folder = tmp_path_factory.mktemp("dist")
-    run("-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
+    build(folder)
     return folder
 
 
@@ -53,16 +51,6 @@ def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         return email.message_from_bytes(archive.read(name))
-
-
-def run(*arguments: str, python: Path = Path(sys.executable)) -> str:
-    """Run Python with *arguments*, away from the source tree and from what this process was told of it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(python), *arguments], cwd=python.parent, env=kept, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
 
 
 def names(wheel: Path) -> set[str]:

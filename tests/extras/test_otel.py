@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 from faults.calls import GOOD_GROUP, GOOD_PAGE, GROUP, GROUP_ID, PAGE, TOKEN
 from rig import canary
 from rig.cancel import explore
-from rig.fixtures import MakeM3ter, MakeSmartPM
+from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import answer, reset, token_answer
 from rig.server import FaultServer
@@ -24,6 +24,12 @@ from usergroups.transports import aiohttp_transport
 
 CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST"
 SANITIZE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> FaultServer:
+    """Return a server that has no scripts yet."""
+    return make_server()
 
 
 @pytest.fixture

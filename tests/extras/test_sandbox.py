@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from rig.goes import goes
-from usergroups.sandbox import Sandbox, Server, serve, smartpm_user
+from usergroups.sandbox import Data, Sandbox, Server, serve, smartpm_group_id, smartpm_user
 from usergroups.sandbox.__main__ import main
 
 GROUPS = "/public/v1/user-groups/"
@@ -360,6 +360,7 @@ def test_counts_are_told_in_process_and_over_http():
             "pages": 1,
             "smartpm_groups": 1,
             "rate_limited": 0,
+            "failed": 0,
         }
 
 
@@ -379,6 +380,93 @@ def test_data_may_be_added():
         assert "phoneNumber" not in crew["users"][0]
 
 
+def test_members_may_be_added():
+    """A user is put into a group once, and added if need be; a SmartPM user who is there is replaced."""
+    data = Data()
+    group_id = data.add_m3ter_group("Operations")
+    data.add_m3ter_user("zoe")
+    for user_id in ("zoe", "zoe", "new"):
+        data.add_m3ter_member(group_id, user_id)
+    crew_id = data.add_smartpm_group("Crew", [smartpm_user("Zoe Park")])
+    for user in (smartpm_user("Abe Lee"), smartpm_user("Zoe Park", title="Foreman")):
+        data.add_smartpm_member(crew_id.upper(), user)
+
+    assert data.m3ter_users == {"zoe": [group_id], "new": [group_id]}
+    assert [user["lastName"] for user in data.smartpm_groups[crew_id]["users"]] == ["Lee", "Park"]
+    assert data.smartpm_groups[crew_id]["users"][1]["title"] == "Foreman"
+
+
+def test_sandbox_may_begin_with_other_data():
+    """What is passed in is what it answers from."""
+    data = Data()
+    with calling(Sandbox(data=data)) as caller:
+        assert caller.user_groups("ada").status_code == 404
+        data.add_m3ter_user("ada")
+        assert caller.user_groups("ada").json() == {"data": []}
+
+
+def test_generated_data_is_the_same_each_time():
+    """So many users and groups are added as were asked for, with members, and in each run the same ones."""
+    data, again, more = Data(), Data(), Data()
+    for each in (data, again):
+        each.add_many(users=60, groups=12)
+    more.add_many(users=61, groups=13)
+
+    assert data == again
+    assert data != more
+    assert list(data.m3ter_users) == [f"user-{n}" for n in range(1, 61)]
+    assert {len(groups) for groups in data.m3ter_users.values()} == {1, 2, 3}
+    assert len(data.groups_of("user-1", inherited=True)) == 4
+    assert len(data.smartpm_groups) == 12
+    assert {len(group["users"]) for group in data.smartpm_groups.values()} == {*range(10)}
+    assert smartpm_group_id(12) in data.smartpm_groups
+
+
+@pytest.mark.parametrize(("users", "groups"), [(1, 0), (0, 1), (0, 0)])
+def test_little_may_be_generated(users, groups):
+    """One of either, or none, is no special case."""
+    data = Data()
+    data.add_many(users=users, groups=groups)
+
+    assert (len(data.m3ter_users), len(data.smartpm_groups)) == (users, groups)
+    assert bool(data.m3ter_groups) == bool(users)
+
+
+def statuses(caller, paths, times):
+    """Ask for each of these SmartPM paths so many times; return the statuses of each."""
+    return {path: [caller.smartpm(path).status_code for _ in range(times)] for path in paths}
+
+
+def test_share_of_the_answers_fails_the_same_in_every_run():
+    """About that share fails; which ones depends on the seed, and not on the order of the paths asked for."""
+    paths = [PROJECT_MANAGERS, PROJECT_MANAGERS[:-1] + "1"]
+    with calling(Sandbox(fail=(503, 0.3))) as caller:
+        first = statuses(caller, paths, 100)
+        message = next(answer for answer in iter(caller.smartpm, None) if answer.status_code == 503).json()
+        failed = caller.http.get("/_sandbox/counts").json()["failed"]
+    with calling(Sandbox(fail=(503, 0.3))) as caller:
+        reversed_ = statuses(caller, paths[::-1], 100)
+    with calling(Sandbox(fail=(503, 0.3), seed=1)) as caller:
+        other = statuses(caller, paths, 100)
+
+    together = [status for each in first.values() for status in each]
+    assert set(together) == {200, 503}
+    assert 40 <= together.count(503) <= 80
+    assert failed == together.count(503) + 1
+    assert message == {"message": "This answer fails on demand"}
+    assert first == reversed_
+    assert first[paths[0]] != first[paths[1]]
+    assert first != other
+
+
+def test_share_of_one_fails_all_but_tokens():
+    """With a share of 1 every answer fails, but those of the token endpoint do not."""
+    with calling(Sandbox(fail=(500, 1))) as caller:
+        assert caller.ask_token().status_code == 200
+        assert caller.user_groups("ada").status_code == 500
+        assert caller.smartpm().status_code == 500
+
+
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
@@ -388,6 +476,8 @@ def test_data_may_be_added():
         pytest.param({"rate_limit": 2.5}, "rate_limit must be a whole number", id="rate with a fraction"),
         pytest.param({"latency": -1}, "latency must be a number from 0 to 1e+09, not -1", id="latency"),
         pytest.param({"latency": "0.1"}, "latency must be a number from 0 to 1e+09, not '0.1'", id="text"),
+        pytest.param({"fail": (200, 0.1)}, "status must be a whole number from 400 to 599, not 200", id="status"),
+        pytest.param({"fail": (503, 1.1)}, "share must be a number from 0 to 1, not 1.1", id="share"),
         pytest.param({"default_page_size": True}, "default_page_size must be a whole number from 1 to 200", id="truth"),
     ],
 )
@@ -406,6 +496,17 @@ def test_setting_out_of_range_is_refused(setting, sentence):
         pytest.param(lambda data: data.add_m3ter_group("X", parents=["none"]), "'none' is the id of no", id="parent"),
         pytest.param(lambda data: data.add_smartpm_group("X", group_id="bad"), "'bad' is no group id", id="no UUID"),
         pytest.param(lambda data: data.add_smartpm_group("X", group_id=""), "'' is no group id", id="blank id"),
+        pytest.param(lambda data: data.add_m3ter_member("none", "ada"), "'none' is the id of no group", id="of none"),
+        pytest.param(
+            lambda data: data.add_smartpm_member("none", smartpm_user("A B")),
+            "'none' is the id of no group: add_smartpm_group adds one and returns its id",
+            id="member of none",
+        ),
+        pytest.param(
+            lambda data: data.add_smartpm_member(next(iter(data.smartpm_groups)), {"id": "1"}),
+            "{'id': '1'} is no user with an id and an email",
+            id="member without an address",
+        ),
         pytest.param(lambda data: data.add_smartpm_group("X", ["a"]), "'a' is no user with an id", id="user in text"),
         pytest.param(
             lambda data: data.add_smartpm_group("X", [{"emial": "x"}]),
@@ -500,18 +601,60 @@ def test_host_that_is_not_this_machine_is_refused(host, capsys):
         pass
 
 
+def test_command_generates_data_and_fails_on_demand():
+    """The command says which users and groups there are besides, and fails that share of the answers about them."""
+    options = ["--port", "0", "--users", "30", "--groups", "20", "--fail", "503:0.5", "--seed", "7"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "usergroups.sandbox", *options], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            lines = "".join(iter(process.stdout.readline, "\n"))
+            env = dict(re.findall(r"^export (\w+)=(\S+)$", lines, re.MULTILINE))
+            with httpx.Client(base_url=env["SMARTPM_BASE_URL"], trust_env=False) as http:
+                caller = Caller(http, Server(Sandbox(), env["SMARTPM_BASE_URL"], env))
+                paths = [GROUPS + smartpm_group_id(n) for n in range(1, 21)]
+                found = [caller.smartpm(path).status_code for path in paths]
+                last = [caller.user_groups("user-30").status_code for _ in range(10)]
+            process.terminate()
+            process.wait(timeout=10)
+        finally:
+            process.kill()
+    with calling(Sandbox(fail=(503, 0.5), seed=7)) as caller:
+        caller.sandbox.data.add_many(groups=20)
+        in_process = [caller.smartpm(path).status_code for path in paths]
+
+    assert "# and the m3ter users user-1 to user-30\n" in lines
+    assert f"# and the SmartPM user groups {smartpm_group_id(1)} to {smartpm_group_id(20)}\n" in lines
+    assert found == in_process
+    assert set(found) == set(last) == {200, 503}
+
+
 @pytest.mark.parametrize(
-    "options",
-    [["--port", "65536"], ["--port", "any"], ["--token-lifetime", "nan"], ["--latency", "-1"], ["--rate-limit", "0"]],
-    ids=" ".join,
+    ("options", "sentence"),
+    [
+        ("--port 65536", "65536 is not a whole number from 0 to 65535"),
+        ("--port any", "any is not a whole number from 0 to 65535"),
+        ("--token-lifetime nan", "nan is not a number from 0 to 1e+09"),
+        ("--latency -1", "-1 is not a number from 0 to 1e+09"),
+        ("--rate-limit 0", "0 is not a whole number from 1 to 1e+09"),
+        ("--users -1", "-1 is not a whole number from 0 to 100000"),
+        ("--users 1.5", "1.5 is not a whole number from 0 to 100000"),
+        ("--groups 100001", "100001 is not a whole number from 0 to 100000"),
+        ("--fail 503", "'503' is not STATUS:SHARE, as in 503:0.1"),
+        ("--fail 503:10%", "'503:10%' is not STATUS:SHARE, as in 503:0.1"),
+        ("--fail 200:0.1", "200 is not a whole number from 400 to 599"),
+        ("--fail 503:1.1", "1.1 is not a number from 0 to 1"),
+        ("--seed x", "invalid int value: 'x'"),
+    ],
+    ids=lambda text: text if text.startswith("--") else "",
 )
-def test_option_out_of_range_is_refused(options, capsys):
-    """A number outside its range ends the command with the usage and status 2."""
+def test_option_out_of_range_is_refused(options, sentence, capsys):
+    """What an option cannot be ends the command with the usage, a sentence and status 2."""
     with pytest.raises(SystemExit) as stopped:
-        main(options)
+        main(options.split())
 
     assert stopped.value.code == 2
-    assert options[0] in capsys.readouterr().err.splitlines()[-1]
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"argument {options.split()[0]}: {sentence}")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer
 from rig.leaks import Watch
 from rig.script import Script, answer, gzip_answer, json_answer, token_answer
+from rig.sentence import sentence
 from rig.server import FaultServer
 from usergroups import (
     APIStatusError,
@@ -376,7 +377,7 @@ async def test_f47_too_large_says_the_way_out(m3ter: MakeM3ter, server: FaultSer
         await listed(m3ter(server), "ada")
 
     assert caught.value.message == "response too large"
-    assert str(caught.value) == (
+    assert sentence(caught.value) == (
         f"GET {PAGE} answered 413 {HTTPStatus(413).phrase}: response too large;"
         " ask for less at a time, with a smaller page_size"
     )

@@ -2,10 +2,11 @@
 What a type checker sees of the public interface. Checked by mypy and pyright, never run.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import assert_type
+from typing import Protocol, assert_type
 from uuid import UUID
 
 import httpx
@@ -20,6 +21,7 @@ from usergroups import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    InvalidArgumentError,
     M3terClient,
     NotFoundError,
     Outcome,
@@ -39,6 +41,7 @@ from usergroups import (
     sweep,
 )
 from usergroups.stores import RedisTokenStore
+from usergroups.transports import aiohttp_transport, default_transport
 
 assert_type(usergroups.__version__, str)
 
@@ -81,6 +84,9 @@ async def clients() -> None:
         assert_type(billing, M3terClient)
         assert_type(schedules, SmartPMClient)
         assert_type(await billing.authenticate(), None)
+        await billing.authenticate(timeout=5.0)
+        await billing.authenticate(timeout=None)
+        await billing.authenticate(timeout=...)
         assert_type(await billing.aclose(), None)
         assert_type(await schedules.aclose(), None)
 
@@ -127,6 +133,62 @@ async def pages(pager: AsyncPager[m3ter.UserGroup]) -> None:
     assert_type(await pager.collect(limit=10), list[m3ter.UserGroup])
     assert_type(await pager.collect(limit=None), list[m3ter.UserGroup])
     assert_type(await pager.first(), m3ter.UserGroup | None)
+    assert_type(await pager, list[m3ter.UserGroup])
+
+
+class HasId(Protocol):
+    """
+    What has an id.
+    """
+
+    @property
+    def id(self) -> object:
+        """
+        The id.
+        """
+
+
+def covariant(
+    pager: AsyncPager[m3ter.UserGroup], page: Page[m3ter.UserGroup], outcome: Outcome[UUID, smartpm.UserGroup]
+) -> tuple[AsyncPager[HasId], Page[HasId], Outcome[object, HasId]]:
+    """
+    What gives user groups fits where anything with an id is asked for.
+    """
+    return pager, page, outcome
+
+
+class Lists(Protocol):
+    """
+    What an application needs of a client, and a fake has as well.
+    """
+
+    def list_user_groups(self, user_id: str, /) -> AsyncPager[HasId]:
+        """
+        List what *user_id* is in.
+        """
+        ...
+
+
+class Fake:
+    """
+    A fake of a client.
+    """
+
+    def list_user_groups(self, user_id: str, /) -> AsyncPager[m3ter.UserGroup]:
+        """
+        List what *user_id* is in.
+        """
+        pager = AsyncPager.of(m3ter.UserGroup(id=name) for name in ("a", "b"))
+        assert_type(pager, AsyncPager[m3ter.UserGroup])
+        assert_type(AsyncPager.of([user_id]), AsyncPager[str])
+        return pager
+
+
+def listers(client: M3terClient) -> tuple[Lists, Lists]:
+    """
+    A client and a fake of it are both what such an application needs.
+    """
+    return client, Fake()
 
 
 async def smartpm_user_group(client: SmartPMClient) -> None:
@@ -156,9 +218,9 @@ async def smartpm_user_group(client: SmartPMClient) -> None:
         assert_type(user.reporting_restricted, bool | None)
 
 
-async def sweeps(client: SmartPMClient, ids: list[UUID], arriving: AsyncIterator[str]) -> None:
+async def sweeps(client: SmartPMClient, lists: M3terClient, ids: list[UUID], arriving: AsyncIterator[str]) -> None:
     """
-    A sweep carries the types of its keys and of its call's answer.
+    A sweep carries the types of its keys and of its call's answer; a list method may be the call.
     """
     outcomes = sweep(client.get_user_group, ids)
     assert_type(outcomes, AsyncGenerator[Outcome[UUID, smartpm.UserGroup], None])
@@ -166,6 +228,12 @@ async def sweeps(client: SmartPMClient, ids: list[UUID], arriving: AsyncIterator
         assert_type(outcome.key, UUID)
         assert_type(outcome.value, smartpm.UserGroup | None)
         assert_type(outcome.error, UserGroupsError | None)
+        assert_type(outcome.result(), smartpm.UserGroup)
+
+    lists_of = sweep(lists.list_user_groups, ["grace"])
+    assert_type(lists_of, AsyncGenerator[Outcome[str, list[m3ter.UserGroup]], None])
+    async for groups in lists_of:
+        assert_type(groups.result(), list[m3ter.UserGroup])
 
     async def count(key: str) -> int:
         return len(key)
@@ -182,8 +250,19 @@ def errors() -> None:
     """
     Errors are built from a message, everything else by keyword, and carry what was asked and answered.
     """
-    UserGroupsError("message")
+    error = UserGroupsError("message")
+    assert_type(error.method, str | None)
+    assert_type(error.path, str | None)
+    assert_type(error.status_code, int | None)
+    assert_type(error.request_id, str | None)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.attempts, int | None)
+    assert_type(error.elapsed, float | None)
+    assert_type(error.retryable, bool)
+    assert_type(error.argument, str | None)
     configuration: ValueError = ConfigurationError("message")
+    refused: ConfigurationError = InvalidArgumentError("message", argument="user_id")
+    assert_type(refused.argument, str | None)
     timeout: TimeoutError = APITimeoutError("message", method="GET", path="/")
     connection = APIConnectionError("message", method="GET", path="/")
     assert_type(connection.method, str)
@@ -250,6 +329,15 @@ class Shelf:
 
 
 store: TokenStore = Shelf()
+
+
+def transports(context: ssl.SSLContext) -> tuple[httpx.AsyncBaseTransport, httpx.AsyncBaseTransport]:
+    """
+    Both transports take a TLS context and a proxy.
+    """
+    default_transport(verify=None, proxy=None)
+    aiohttp_transport(verify=None, proxy=None)
+    return default_transport(verify=context, proxy="http://proxy"), aiohttp_transport(verify=context, proxy="http://p")
 
 
 def redis_store(redis: Redis) -> TokenStore:

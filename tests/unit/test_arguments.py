@@ -13,7 +13,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rig.canary import sweep_exception
-from usergroups import ConfigurationError, M3terClient, RetryPolicy, SmartPMClient, Token, sweep
+from usergroups import (
+    AsyncPager,
+    ConfigurationError,
+    InvalidArgumentError,
+    M3terClient,
+    RetryPolicy,
+    SmartPMClient,
+    Token,
+    sweep,
+)
 
 GROUP_ID = "550e8400-e29b-41d4-a716-446655440000"
 CLIENTS: dict[type[Any], dict[str, str]] = {
@@ -152,7 +161,41 @@ REFUSED: list[tuple[Callable[..., Any], str, list[Any]]] = [
 )
 def test_f75_f77_f78_f81_f82_bad_arguments(call: Callable[..., Any], name: str, value: object) -> None:
     """What an argument must not be is refused by the call itself, before any request, by name and without the value."""
-    assert str(refused(lambda: call(**{name: value}))).startswith(f"{name} ")
+    error = refused(lambda: call(**{name: value}))
+
+    assert str(error).startswith(f"{name} ")
+    assert (type(error), error.argument) == (
+        (ConfigurationError, None) if call in (m3ter, smartpm) else (InvalidArgumentError, name)
+    )
+    assert error.retryable is False
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "values"),
+    [
+        pytest.param(lambda **given: m3ter().authenticate(**given), "timeout", SECONDS, id="authenticate"),
+        pytest.param(lambda **given: AsyncPager.of([1]).collect(**given), "limit", [-1, 1.0, True], id="collect"),
+    ],
+)
+async def test_f82_bad_arguments_of_what_is_awaited(call: Callable[..., Any], name: str, values: list[object]) -> None:
+    """A call that is awaited refuses its bad arguments by name, too."""
+    for value in values:
+        with pytest.raises(InvalidArgumentError, match=f"^{name} must ") as caught:
+            await call(**{name: value})
+
+        assert caught.value.argument == name
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: RetryPolicy(attempts=0), id="RetryPolicy"),
+        pytest.param(lambda: Token("canary", math.nan), id="Token"),
+    ],
+)
+def test_what_a_client_is_made_with_is_no_argument_of_a_call(make: Callable[[], object]) -> None:
+    """A bad policy or token is the application's mistake, and not its caller's."""
+    assert type(refused(make)) is ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -183,6 +226,7 @@ async def test_f75_what_is_no_uuid(group_id: Any) -> None:
         with pytest.raises(ConfigurationError, match=r"^user_group_id must be a UUID$") as caught:
             await one.get_user_group(group_id)
 
+    assert (type(caught.value), caught.value.argument) == (InvalidArgumentError, "user_group_id")
     assert caught.value.__context__ is None
     assert recorder.asked == []
 
@@ -192,9 +236,10 @@ async def test_f82_bad_timeout_of_a_group(value: Any) -> None:
     """A call's own timeout is a positive, finite number of seconds."""
     recorder = Recorder()
     async with smartpm(transport=recorder) as one:
-        with pytest.raises(ConfigurationError, match=r"^timeout must be "):
+        with pytest.raises(InvalidArgumentError, match=r"^timeout must be ") as caught:
             await one.get_user_group(GROUP_ID, timeout=value)
 
+    assert caught.value.argument == "timeout"
     assert recorder.asked == []
 
 
@@ -228,6 +273,30 @@ class TestEnvironment:
         error = refused(lambda: client(kind, **{name: None}))
 
         assert str(error) == f"{name} (the argument, or {variable} in the environment) is missing"
+
+    @pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
+    def test_f80_all_missing(self, kind: type[Any]) -> None:
+        """All settings that are missing are named at once, each in both ways: an argument that is bad is told later."""
+        error = refused(lambda: kind(timeout="5"))
+
+        needed = [
+            f"{name} (the argument, or {variable} in the environment)"
+            for variable, (of, name) in VARIABLES.items()
+            if of is kind and name in CLIENTS[kind]
+        ]
+        assert str(error) == f"{', '.join(needed[:-1])} and {needed[-1]} are missing"
+        assert type(error) is ConfigurationError
+
+    @pytest.mark.parametrize("variable", VARIABLES)
+    def test_f80_those_that_are_given_are_not_missing(self, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+        """A setting of the environment, or an argument, is not named among those that are missing."""
+        kind, given = VARIABLES[variable]
+        others = [name for name in CLIENTS[kind] if name != given]
+        monkeypatch.setenv(variable, "bad\n")
+
+        error = refused(lambda: client(kind, **dict.fromkeys([given, *others])))
+
+        assert [name for name in CLIENTS[kind] if f"{name} (" in str(error)] == others
 
 
 class TestKeywords:

@@ -30,6 +30,25 @@ from usergroups.pagination import Fetched
 T = TypeVar("T")
 
 
+class TestOutcome:
+    """What a sweep says of one key."""
+
+    @pytest.mark.parametrize("value", ["value", None], ids=repr)
+    def test_result_is_the_value(self, value: str | None) -> None:
+        """The result of a call that went well is what it returned, also if that is None."""
+        assert Outcome("a", value).result() == value
+
+    def test_result_raises_the_error(self) -> None:
+        """The result of a call that failed is its error, raised as it is, as often as it is asked for."""
+        error = NotFoundError("no such user")
+        outcome: Outcome[str, str] = Outcome("a", error=error)
+
+        for _ in range(2):
+            with pytest.raises(NotFoundError) as caught:
+                outcome.result()
+            assert caught.value is error
+
+
 class Calls:
     """Calls that end when a test says so."""
 

@@ -93,6 +93,51 @@ class TestReading:
         assert items == [0, 1, 2, 3, 4, 5]
         assert server.asked == [None, "token-1", "token-2"]
 
+    @both
+    async def test_awaited_pager_is_all_items(self, prefetch: bool) -> None:
+        """Awaiting a pager gives the list of all items, and awaiting it again reads it again."""
+        server = Server(pages_of(2, 1, 3))
+        pager = server.pager(prefetch=prefetch)
+
+        items = [await pager, await pager]
+
+        assert items == [[0, 1, 2, 3, 4, 5]] * 2
+        assert server.asked == [None, "token-1", "token-2"] * 2
+
+    async def test_awaited_pager_raises_what_ends_it(self) -> None:
+        """An error ends an awaited pager as it ends `collect()`, and no part of the list is given."""
+        server = Server(pages_of(1, 1))
+        server.fails_in = 2
+
+        with pytest.raises(ServerError, match="try later"):
+            await server.pager()
+
+    async def test_pager_of_items(self) -> None:
+        """A fake's pager gives its items in every way that a pager has, as often as it is read."""
+        pager = AsyncPager.of(iter("abc"))
+
+        assert [await pager, await pager.collect(), [item async for item in pager]] == [["a", "b", "c"]] * 3
+        assert (await pager.first(), await pager.collect(limit=2)) == ("a", ["a", "b"])
+        assert [page async for page in pager.pages()] == [Page(("a", "b", "c"))]
+        assert (await AsyncPager.of([]), await AsyncPager.of([]).first()) == ([], None)
+
+    @pytest.mark.parametrize(
+        ("pager", "shown"),
+        [
+            (AsyncPager.of([1, 2]), "<AsyncPager of(items=(1, 2))>"),
+            (AsyncPager.of(range(1000)), "<AsyncPager of(items=(0, 1, 2, 3, 4, 5, ...))>"),
+            (
+                AsyncPager(Server({}), next_token="t", prefetch=True, call=("list", {"of": "a", "size": None})),
+                "<AsyncPager list(of='a', next_token='t', prefetch=True)>",
+            ),
+        ],
+        ids=["of items", "of many items", "of a call"],
+    )
+    def test_repr(self, pager: AsyncPager[int], shown: str) -> None:
+        """A pager shows the call that made it, with the arguments that were given, each at no great length."""
+        assert repr(pager) == shown
+        assert len(repr(AsyncPager(Server({}), next_token="t" * 16_000))) < 150
+
     async def test_nothing_is_fetched_ahead_unless_it_is_asked_for(self, clock: FakeClock) -> None:
         """A pager of itself fetches no page before its time."""
         server = Server(pages_of(1, 1))

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
@@ -25,7 +26,7 @@ from usergroups import ConfigurationError, SmartPMClient, _aiohttp
 from usergroups._aiohttp import _Connection, _Context
 from usergroups._http.environment import connector, environment_proxies, tls_context
 from usergroups._http.network import Backend
-from usergroups.transports import aiohttp_transport
+from usergroups.transports import aiohttp_transport, default_transport
 
 URL = "https://api.m3ter.com"
 
@@ -97,12 +98,6 @@ class TestAiohttp:
 
         assert isinstance(aiohttp_transport(), httpx.AsyncBaseTransport)
 
-    @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem", ssl.SSLContext])
-    def test_f79_verify_that_is_no_context(self, verify: Any) -> None:
-        """Certificates are given as a TLS context, and as nothing else."""
-        with pytest.raises(ConfigurationError, match=r"^verify must be of type SSLContext, not"):
-            aiohttp_transport(verify=verify)
-
     def test_f103_context_passes_for_whatever_class_has_the_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A context stays one, and can be asked all that it could be asked, where another class takes the name."""
         context = _Context(tls_context())
@@ -173,6 +168,55 @@ class TestAiohttp:
                 await transport.handle_async_request(httpx.Request("GET", URL))
 
         assert "canary" not in repr(vars(transport))
+
+
+@pytest.mark.parametrize("make", [default_transport, aiohttp_transport])
+class TestSettings:
+    """What a transport that is passed to a client is told."""
+
+    @pytest.mark.parametrize("verify", [True, False, 5, "", "/etc/ssl/ca.pem", ssl.SSLContext])
+    def test_f79_verify_that_is_no_context(self, make: Callable[..., Any], verify: Any) -> None:
+        """Certificates are given as a TLS context, and as nothing else."""
+        with pytest.raises(ConfigurationError, match=r"^verify must be of type SSLContext, not"):
+            make(verify=verify)
+
+    @pytest.mark.parametrize(
+        ("proxy", "problem"),
+        [
+            ("", "is no URL of a proxy that is known"),
+            ("http://user:canary@", "is no URL of a proxy that is known"),
+            ("http://user:canary@no host", "is no URL of a proxy that is known"),
+            ("socks4://user:canary@p", "is no URL of a proxy that is known"),
+            (b"http://user:canary@p", "must be text, not bytes"),
+            ({"https": "http://user:canary@p"}, "must be text, not dict"),
+        ],
+    )
+    def test_f79_proxy_that_is_none(self, make: Callable[..., Any], proxy: Any, problem: str) -> None:
+        """A proxy that is no URL of one is refused by its name, and its password shown nowhere."""
+        with pytest.raises(ConfigurationError, match=f"^proxy {problem}$") as caught:
+            make(proxy=proxy)
+
+        assert caught.value.__context__ is None
+        assert sweep_exception(caught.value) == []
+
+    @pytest.mark.skipif(find_spec("socksio") is not None, reason="the package for socks proxies is installed")
+    def test_f79_socks_proxy(self, make: Callable[..., Any]) -> None:
+        """A socks proxy is refused at once without the package that it needs; aiohttp knows none."""
+        with pytest.raises(ConfigurationError, match=r"^the proxy cannot be used: ") as caught:
+            make(proxy="socks5://user:canary@p:1080")
+
+        assert caught.value.__context__ is None
+        assert sweep_exception(caught.value) == []
+
+    def test_f79_settings_of_ones_own_count(self, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is passed is used though the environment's cannot be; what is not passed is the environment's."""
+        context = ssl.create_default_context()
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such/canary")
+        monkeypatch.setenv("HTTPS_PROXY", "http://no host")
+
+        assert isinstance(make(verify=context, proxy="http://p"), httpx.AsyncBaseTransport)
+        with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE or SSL_CERT_DIR cannot be used"):
+            make(proxy="http://p")
 
 
 class TestProxy:
@@ -279,7 +323,7 @@ class TestProxy:
         monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:canary@p:1080")
 
         with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
-            connector(URL)[0]
+            connector(URL, tls_context(), environment_proxies())
 
         assert caught.value.__context__ is None
         assert sweep_exception(caught.value) == []
@@ -396,7 +440,7 @@ class TestConnector:
     def test_connection_through_a_proxy(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
         """A connection is made for the proxy that the environment had when the client was made."""
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        connect, name = connector(URL)
+        connect, name = connector(URL, tls_context(), environment_proxies())
         monkeypatch.setenv("HTTPS_PROXY", "no url")
 
         assert isinstance(connect(Backend()), httpcore.AsyncConnectionInterface)

@@ -6,19 +6,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from logging import getLogger
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from usergroups._http.retry import NO_RETRIES, RetryPolicy
 from usergroups._runtime import Runtime
 from usergroups._secrets import Redactor, hide
+from usergroups._telemetry import observe_fetch
 from usergroups.errors import APIConnectionError, UserGroupsError
 
 from .flight import Flight, Grant, Outcome
 from .pause import Pause
 from .store import CarefulStore, TokenStore
 from .token import Token
+
+E = TypeVar("E", bound=Exception)
 
 _log = getLogger("usergroups")
 
@@ -55,6 +58,11 @@ class Fetch(Protocol):
         Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
         """
         ...
+
+
+def _afresh(error: E) -> E:
+    """Return a copy of *error*, without its traceback, which holds the response. A mock's complaint stays as it is."""
+    return error if isinstance(error, AssertionError) else copy(error)
 
 
 class TokenSource:
@@ -214,7 +222,7 @@ class TokenSource:
             if isinstance(outcome, Grant):
                 return outcome
             if outcome is not None:
-                raise copy(outcome)
+                raise _afresh(outcome)
 
     def _start(self, *, background: bool, refused: Token | None = None) -> Flight:
         for task, ended in list(self._tasks.items()):
@@ -258,12 +266,13 @@ class TokenSource:
             limits = attrs.evolve(self._retry, attempts=attempts, max_retry_after=_NO_WAIT)
             policy = NO_RETRIES if flight.background else limits
             try:
-                token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
+                with observe_fetch():
+                    token, sent_at = await self._fetch(policy=policy, deadline=flight.deadline)
             except (UserGroupsError, AssertionError) as error:  # the latter is the complaint of a mock
                 made = getattr(error, "attempts", None) or 1
                 left = self._retry.attempts if flight.background else attempts - made
                 again = self._pause.begin(error, left) or flight.background
-                self._land(flight, None if again else copy(error))  # without its traceback, which holds the response
+                self._land(flight, None if again else _afresh(error))
                 return
             self._keep(token, sent_at, "fetched", replaced=refused is not None)
             self._land(flight, Grant(token=token, fresh=True))

@@ -2,9 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
-from inspect import isasyncgen
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from io import BytesIO
 
 import httpx
@@ -30,11 +28,14 @@ async def read_body(
     chunks = aiter(response.stream)
     body = BytesIO()  # joining parts would take twice the memory
     try:
-        async with AsyncExitStack() as closing:
-            closing.push_async_callback(response.stream.aclose)
-            if isasyncgen(chunks):
-                closing.push_async_callback(chunks.aclose)
+        try:
             flaw = await _read(response, chunks, body, limit, abandoned)
+        finally:
+            try:
+                if isinstance(chunks, AsyncGenerator):
+                    await chunks.aclose()
+            finally:
+                await response.stream.aclose()
     except Exception:
         if 200 <= response.status_code <= 299:
             raise

@@ -6,6 +6,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from errno import errorcode
 from pathlib import Path
 from traceback import extract_tb
@@ -79,9 +80,15 @@ def failure_of(error: Exception) -> Failure:
     failure = next((failure for kind, failure in _TABLE if isinstance(error, kind)), unknown)
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         failure = Failure(reason="the server closed the connection", disconnected=True)
-    if failure is unknown or (isinstance(error, httpx.HTTPError) and error.__cause__ is None):
-        failure = attrs.evolve(failure, said=str(error))  # of a transport that was passed in, or of a mock
+    if failure is unknown or (_is_bare(error) and error.__cause__ is None):
+        with suppress(Exception):  # a foreign class may have any `__str__`
+            failure = attrs.evolve(failure, said=str(error))
     return _with_cause(failure, error)
+
+
+def _is_bare(error: Exception) -> bool:
+    """Return whether *error* is one that no library or system call made: of a transport that was passed in, a mock."""
+    return isinstance(error, httpx.HTTPError) or (isinstance(error, OSError) and error.errno is None)
 
 
 class ProxyAnswerError(httpx.ProxyError):

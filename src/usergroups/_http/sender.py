@@ -71,13 +71,15 @@ class Call:
     *deadline* returns the moment, on the client's clock, until which there is time; it may move. *policy* is
     the sender's if it is None, *limit* the bytes of a response's body. An *urgent* call, which others wait
     for, is first in the line and takes nothing from the retry budget. *attempts* counts the requests that
-    were sent since *began_at*.
+    were sent since *began_at*, *queued* the seconds in line; *status_code* is that of the last response.
     """
 
     request: Request
     deadline: Callable[[], float]
     began_at: float
     attempts: int = 0
+    queued: float = 0.0
+    status_code: int | None = None
     policy: RetryPolicy | None = None
     limit: int = LARGEST_BODY
     urgent: bool = False
@@ -180,7 +182,11 @@ class Sender:
         enters = again = False
         while not enters:
             await authorization.prepare(call.deadline())
-            enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
+            queued_at = self.runtime.clock()
+            try:
+                enters = await here.pacer.enter(first=call.urgent, again=again, is_ready=authorization.authorize)
+            finally:
+                call.queued += self.runtime.clock() - queued_at
             again = True
         if self._closed:
             here.pacer.leave()
@@ -192,11 +198,15 @@ class Sender:
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
         call.attempts += 1
         began_at = self.runtime.clock()
-        outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        outcome: Outcome = Failure(reason="given up")  # if the caller is cancelled, or out of time
+        try:
+            outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+        finally:
+            if _log.isEnabledFor(logging.DEBUG):
+                self._log_attempt(call, outcome, self.runtime.clock() - began_at)
         if isinstance(outcome, Response):
             outcome.asked = self.asked(call)
-        if _log.isEnabledFor(logging.DEBUG):
-            self._log_attempt(call, outcome, self.runtime.clock() - began_at)
+            call.status_code = outcome.status_code
         return outcome
 
     def path(self, request: Request) -> str:

@@ -21,7 +21,7 @@ _missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None
 
 if TYPE_CHECKING or not _missing:
     from usergroups.sandbox._app import Sandbox
-    from usergroups.sandbox._data import Counts, Data, smartpm_user
+    from usergroups.sandbox._data import Counts, Data, smartpm_group_id, smartpm_user
     from usergroups.sandbox._server import Server, serve
 else:
 
@@ -36,4 +36,4 @@ else:
         )
 
 
-__all__ = ["Counts", "Data", "Sandbox", "Server", "serve", "smartpm_user"]
+__all__ = ["Counts", "Data", "Sandbox", "Server", "serve", "smartpm_group_id", "smartpm_user"]

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 
 import attrs
 from starlette.applications import Starlette
@@ -22,6 +24,10 @@ RANGES = {
     "rate_limit": (1, 1e9),  # requests a second
     "latency": (0.0, 1e9),  # seconds
     "default_page_size": (1, 200),  # groups; m3ter's own limit
+    "status": (400, 599),  # of a failure
+    "share": (0.0, 1.0),  # of the answers
+    "users": (0, 100_000),  # generated
+    "groups": (0, 100_000),  # generated
 }
 
 
@@ -39,7 +45,10 @@ class Sandbox:
 
     *token_lifetime* in seconds; *rate_limit* in requests per second for each provider, None for no limit;
     *latency* in seconds for every answer; *default_page_size* where a request asks for none; *clock* in seconds.
-    `data` may be changed at any time, `counts` tells what was asked for, `app` is the ASGI application.
+    *fail* is a status and the share, from 0 to 1, of the answers that have it, token answers aside; *seed*, any
+    number, decides which: the n-th request for the same path has the same answer in every run.
+    `data` (*data*, else some made-up users and groups) may be changed at any time, `counts` tells what was asked for,
+    `app` is the ASGI application.
 
     Raises: ValueError for a number out of its range.
     """
@@ -51,6 +60,9 @@ class Sandbox:
         rate_limit: int | None = None,
         latency: float = 0.0,
         default_page_size: int = 5,
+        fail: tuple[int, float] | None = None,
+        seed: int = 0,
+        data: Data | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check("token_lifetime", token_lifetime)
@@ -58,13 +70,19 @@ class Sandbox:
             check("rate_limit", rate_limit, whole=True)
         check("latency", latency)
         check("default_page_size", default_page_size, whole=True)
-        self.data: Data = seeded()
+        status, share = fail or (500, 0.0)
+        check("status", status, whole=True)
+        check("share", share)
+        self.data: Data = seeded() if data is None else data
         self.counts = Counts()
         self._m3ter = _m3ter.M3ter(self.data, self.counts, token_lifetime, default_page_size, clock)
         smartpm = _smartpm.SmartPM(self.data, self.counts)
         self.app = Starlette(
             routes=[*self._m3ter.routes(), *smartpm.routes(), Route("/_sandbox/counts", self._tell_counts)],
-            middleware=[Middleware(_Gate, self.counts, rate_limit, latency, clock)],
+            middleware=[
+                Middleware(_Gate, self.counts, rate_limit, latency, clock),
+                Middleware(_Failing, self.counts, status, share, seed),
+            ],
             exception_handlers={HTTPException: _as_json},
         )
         self.app.router.redirect_slashes = False
@@ -126,6 +144,35 @@ class _Gate:
         seen = seen + 1 if window == second else 1
         self.seen[provider] = (second, seen)
         return self.rate_limit is not None and seen > self.rate_limit
+
+
+@attrs.define
+class _Failing:
+    """
+    What a request passes next: a share of those that are no token requests fails.
+
+    Which do depends on the seed, the path, and how often that was asked for before, not on other requests.
+    """
+
+    app: ASGIApp
+    counts: Counts
+    status: int
+    share: float
+    seed: int
+    asked: Counter[str] = attrs.Factory(Counter[str])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.share and scope["type"] == "http" and self.fails(scope["path"]):
+            self.counts.failed += 1
+            await JSONResponse({"message": "This answer fails on demand"}, self.status)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def fails(self, path: str) -> bool:
+        if path == _m3ter.TOKEN_PATH or path.startswith("/_sandbox/"):
+            return False
+        self.asked[path] += 1
+        return Random(f"{self.seed} {self.asked[path]} {path}").random() < self.share  # noqa: S311 - no secret
 
 
 async def _as_json(_: Request, error: Exception) -> Response:

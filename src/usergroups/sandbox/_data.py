@@ -1,5 +1,6 @@
 """What the sandbox knows: the users, the groups and who is in which; and what it has counted."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -29,6 +30,7 @@ class Counts:
     pages: int = 0
     smartpm_groups: int = 0
     rate_limited: int = 0
+    failed: int = 0
 
 
 @attrs.define
@@ -73,6 +75,14 @@ class Data:
         self.m3ter_users[user_id] = list(self._known(groups))
         return user_id
 
+    def add_m3ter_member(self, group_id: str, user_id: str) -> None:
+        """Put the user into the group, directly; a user who is not there yet is added."""
+        [known] = self._known(group_id)
+        if user_id not in self.m3ter_users:
+            self.add_m3ter_user(user_id)
+        if known not in self.m3ter_users[user_id]:
+            self.m3ter_users[user_id].append(known)
+
     def add_smartpm_group(
         self, name: str, users: Iterable[Mapping[str, object]] = (), *, group_id: str | None = None
     ) -> str:
@@ -82,6 +92,32 @@ class Data:
             raise ValueError(f"{group_id!r} is no group id: SmartPM's are UUIDs")
         self.smartpm_groups[made_id] = {"id": made_id, "name": name, "users": [_checked(user) for user in users]}
         return made_id
+
+    def add_smartpm_member(self, group_id: str, user: Mapping[str, object]) -> None:
+        """Put *user* (see `smartpm_user`) into the group, in the place of one with the same id."""
+        group, member = self.smartpm_groups.get(str(group_id).lower()), _checked(user)
+        if group is None:
+            raise ValueError(f"{group_id!r} is the id of no group: add_smartpm_group adds one and returns its id")
+        others = [other for other in cast("list[Json]", group["users"]) if other["id"] != member["id"]]
+        group["users"] = [*others, member]
+
+    def add_many(self, *, users: int = 0, groups: int = 0) -> None:
+        """
+        Add so many m3ter users and SmartPM groups, the same ones each time.
+
+        The users are `user-1`, `user-2`, ...: each in one to three of a twentieth as many teams, which are nested in
+        a department each. The groups have the ids that `smartpm_group_id` makes of 1, 2, ..., and up to 9 users each.
+        """
+        departments = [self.add_m3ter_group(f"Department {n}") for n in range(1, 6)] if users else []
+        teams = [
+            self.add_m3ter_group(f"Crew {n}", parents=[departments[n % len(departments)]])
+            for n in range(1, math.ceil(users / 20) + 1)
+        ]
+        for n in range(1, users + 1):
+            self.add_m3ter_user(f"user-{n}", dict.fromkeys(teams[(n * k) % len(teams)] for k in range(1, 2 + n % 3)))
+        for n in range(1, groups + 1):
+            crew = [smartpm_user(f"Worker {k}") for k in range(n, n + n % 10)]
+            self.add_smartpm_group(f"Site {n}", crew, group_id=smartpm_group_id(n))
 
     def _known(self, groups: Iterable[str]) -> tuple[str, ...]:
         ids = (groups,) if isinstance(groups, str) else tuple(groups)
@@ -130,9 +166,14 @@ def smartpm_user(name: str, **fields: object) -> Json:
     return {key: value for key, value in made.items() if value is not ...}
 
 
+def smartpm_group_id(n: int) -> str:
+    """Return the id of the n-th SmartPM group of those that `Data.add_many` adds."""
+    return f"00000000-0000-4000-8000-{n:012}"
+
+
 def seeded() -> Data:
     """
-    Make the data that every sandbox starts with.
+    Make the data that a sandbox starts with if it is given none.
 
     m3ter users: `ada` (3 groups), `grace` (9, and 3 more by inheritance), `linus` (1,000), `nobody` (none).
     SmartPM groups: "Project Managers" (the provider's own example, and what else may occur), "Empty".

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from usergroups.sandbox._data import Counts, Data, Json
 
 ORG_ID = "5a4db0c5-0000-4000-8000-000000000001"
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - no secret
 API_KEY = "sandbox-m3ter-key"
 API_SECRET = "sandbox-m3ter-secret"  # noqa: S105 - no secret, it is the sandbox's
 
@@ -45,7 +46,7 @@ class M3ter:
     def routes(self) -> list[Route]:
         """Return the routes of this provider."""
         return [
-            Route("/oauth/token", self._token, methods=["POST"]),
+            Route(TOKEN_PATH, self._token, methods=["POST"]),
             Route("/organizations/{org_id}/users/{user_id}/usergroups", self._user_groups),
         ]
 
