@@ -14,6 +14,7 @@ version = release = usergroups.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+pygments_dark_style = "monokai"  # furo's own underlines what is imported, as if it were a link
 html_title = f"usergroups {version}"
 html_show_copyright = False
 

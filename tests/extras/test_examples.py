@@ -266,8 +266,12 @@ class Backend:
             encoding="utf-8",
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
-        assert self._process.stderr is not None
         self._said = ""
+        self.url = ""
+
+    def start(self) -> None:
+        """Wait until both workers serve."""
+        assert self._process.stderr is not None
         while self._said.count("Application startup complete") < 2:
             line = self._process.stderr.readline()
             assert line, self._said
@@ -292,6 +296,7 @@ def under_uvicorn() -> Iterator[Backend]:
     """Run the backend under uvicorn."""
     backend = Backend()
     try:
+        backend.start()
         yield backend
     finally:
         backend.kill()
