@@ -196,10 +196,10 @@ def test_snippet_runs_when_pasted(block: Block, capsys: pytest.CaptureFixture[st
     assert of_paste == of_run
 
 
-@pytest.mark.parametrize("source", examples("def test_"))
-def test_tests_pass(source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", examples("def test_"))
+def test_tests_pass(block: Block, tmp_path: Path) -> None:
     """Tests that a document shows are a test file of a user, under pytest-asyncio in its mode `auto`."""
-    (tmp_path / "test_groups.py").write_text(source, encoding="utf-8")
+    (tmp_path / "test_groups.py").write_text(block.text, encoding="utf-8")
     plugin = ["-p", "no:usergroups", "-p", "usergroups.testing"]  # by its name, whether it is installed or not
     loops = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
 
