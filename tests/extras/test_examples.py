@@ -20,6 +20,7 @@ import pytest
 
 from extras.shell import MANAGERS
 from usergroups.sandbox import Server
+from usergroups.testing import Providers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NO_FASTAPI = "FastAPI is not installed: pip install fastapi"
@@ -195,6 +196,25 @@ async def test_backend_answers(fastapi_app: ModuleType, path: str, status: int, 
         response = await browser.get(path)
 
     assert (response.status_code, response.json()) == (status, answer)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "retry_after"),
+    [(429, 503, "120"), (503, 502, "120"), (401, 502, "120"), ("timeout", 504, None), ("disconnect", 502, None)],
+)
+async def test_backend_says_what_failed(
+    fastapi_app: ModuleType, failure: Any, status: int, retry_after: str | None
+) -> None:
+    """A failure of the provider is not the backend's own, and never its caller's."""
+    providers = Providers()
+    answers = isinstance(failure, int)
+    providers.fail_next(failure, times=None, **({"retry_after": 120} if answers else {}))
+    fastapi_app.app.dependency_overrides[fastapi_app.get_m3ter] = lambda: providers.m3ter
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(fastapi_app.app), base_url="http://web") as browser:
+        response = await browser.get("/users/ada/groups")
+
+    assert (response.status_code, response.headers.get("Retry-After")) == (status, retry_after)
 
 
 async def test_backend_shows_its_own_models(fastapi_app: ModuleType) -> None:
