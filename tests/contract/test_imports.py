@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "usergroups"
 GENERATED = {"usergroups_m3ter_api", "usergroups_smartpm_api"}
 MODULES = [path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py"))]
-EXTRA = ("_aiohttp.py", "cli/", "sandbox/", "stores.py", "testing/")
+EXTRA = ("_aiohttp.py", "_telemetry.py", "cli/", "sandbox/", "stores.py", "testing/")
 CORE = [name for name in MODULES if not name.startswith(EXTRA)]
 
 # Not among them: rich, which httpx imports where it finds it.

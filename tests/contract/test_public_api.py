@@ -129,7 +129,6 @@ def test_last_tag_is_that_of_the_highest_version(repository: Path) -> None:
 )
 def test_breaking_change_is_named(repository: Path, old: str, new: str, named: str) -> None:
     """What breaks users since the tag is named, and passes once the version announces it."""
-    pytest.importorskip("griffe")
     git(repository, "tag", "v0.1.0")
     write(repository, "0.1.0", MODULE.replace(old, new))
 
@@ -146,7 +145,6 @@ def test_breaking_change_is_named(repository: Path, old: str, new: str, named: s
 
 def test_name_that_is_exported_no_longer_breaks(repository: Path) -> None:
     """A name that left the accepted list breaks users, although the sources still have it."""
-    pytest.importorskip("griffe")
     git(repository, "tag", "v0.1.0")
     write(repository, "0.1.0", MODULE, names="")
 
@@ -158,7 +156,6 @@ def test_name_that_is_exported_no_longer_breaks(repository: Path) -> None:
 
 def test_what_breaks_nobody_passes(repository: Path) -> None:
     """A new parameter with a default, and a change of the inside, need no other version yet; what is new is shown."""
-    pytest.importorskip("griffe")
     git(repository, "tag", "v0.1.0")
     more = MODULE.replace("port: int = 0", 'port: int = 0, host: str = ""').replace("_Base", "_Closing")
     write(repository, "0.1.0", more, names="usergroups.Client: class ()\nusergroups.listen: def ()\n")

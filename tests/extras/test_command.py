@@ -172,7 +172,7 @@ def test_missing_settings_are_named_at_once(
     [
         ("M3TER_API_KEY", " ", "M3TER_API_KEY is blank"),
         ("M3TER_BASE_URL", "http://m3ter.invalid", "M3TER_BASE_URL must be https://"),
-        ("HTTP_PROXY", "gopher://127.0.0.1:1", "the proxy of the environment cannot be used"),
+        ("HTTP_PROXY", "gopher://127.0.0.1:1", "the proxy cannot be used: HTTP_PROXY"),
     ],
 )
 def test_bad_setting_is_status_2(
@@ -204,7 +204,11 @@ def test_hint_names_variables(
 
     main(["smartpm", MANAGERS])
 
-    assert json.loads(capsys.readouterr().out)["error"].endswith("; check SMARTPM_API_KEY and SMARTPM_COMPANY_ID")
+    assert (
+        json.loads(capsys.readouterr().out)["error"]
+        .partition(" (")[0]
+        .endswith("; check SMARTPM_API_KEY and SMARTPM_COMPANY_ID")
+    )
 
 
 def test_names_in_a_path_stay(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,7 +268,7 @@ def test_verbose_is_the_log(server: Server, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().err
     main(["m3ter", "ada", "-q"])
 
-    assert "page fetched: 3 user groups" in said
+    assert "page fetched: 3 items" in said
     assert capsys.readouterr().err == ""
 
 
