@@ -56,7 +56,10 @@ def _settings(verify: ssl.SSLContext | None, proxy: Secret | NoText | None) -> t
     """Return the TLS context, and what chooses the proxy for a base URL."""
     context = tls_context() if verify is None else verify
     if not _is_context(context):
-        of_client.instance("verify", context, ssl.SSLContext)
+        kind = type(context).__name__
+        raise of_client.error(
+            "verify", f"must be of type SSLContext, not {kind}: such as ssl.create_default_context(cafile=...)"
+        )
     if proxy is None:
         return context, environment_proxies()
     chosen = read_proxy("proxy", of_client.text("proxy", proxy))

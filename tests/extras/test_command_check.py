@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from rig.script import token_answer
+from rig.script import answer, token_answer
 from rig.server import FaultServer
 from rig.tls import Authority, Kind
 from usergroups.cli import main
 from usergroups.sandbox import Server
 
 OF_M3TER = ("M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET")
+ABSENT_USER = "/organizations/value-of-the-check/users/00000000-0000-0000-0000-000000000000/usergroups"
 
 
 def checked(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, str]]]:
@@ -50,6 +51,7 @@ def test_all_is_well(server: Server, capsys: pytest.CaptureFixture[str]) -> None
     ("system", "variable", "says"),
     [
         ("m3ter", "M3TER_API_SECRET", "; check M3TER_API_KEY and M3TER_API_SECRET"),
+        ("m3ter", "M3TER_ORG_ID", "; check M3TER_ORG_ID, and that the service user may read user groups"),
         ("smartpm", "SMARTPM_API_KEY", "; check SMARTPM_API_KEY and SMARTPM_COMPANY_ID"),
     ],
 )
@@ -156,6 +158,7 @@ def test_certificate(
         monkeypatch.setenv(name, "value-of-the-check")
     with FaultServer(tls=authority.server_context(kind)) as server:
         server.always("/oauth/token", token_answer())
+        server.always(ABSENT_USER, answer(b"{}", 404))
         monkeypatch.setenv("M3TER_BASE_URL", server.url)
         status, steps = checked("m3ter", capsys=capsys)
 

@@ -196,17 +196,19 @@ def test_part_that_was_cut_off_answers_what_is_whole(users: list[str], tmp_path:
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_resume_keeps_what_is_answered_and_asks_the_rest(
-    server: Server, users: list[str], tmp_path: Path, suffix: str
+    server: Server, users: list[str], tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What FILE answers is not asked again, what failed is, and its error is gone."""
+    """What FILE answers is not asked again, what failed is, and its error is gone; the summary counts what is kept."""
     path = tmp_path / f"rows.{suffix}"
-    command = ["m3ter", *users, "late", "--quiet", "--output", str(path)]
+    command = ["m3ter", *users, "late", "--output", str(path)]
     assert main(command) == 1
     server.sandbox.data.add_m3ter_user("late", [])
     before = server.sandbox.counts.pages
+    capsys.readouterr()
 
     assert main([*command, "--resume"]) == 0
 
+    assert capsys.readouterr().err.startswith(f"usergroups: {len(users)} kept, 1 asked, 1 answered, 0 failed, ")
     assert server.sandbox.counts.pages == before + 1
     assert "late" in path.read_text(encoding="utf-8")
     assert "404" not in path.read_text(encoding="utf-8")
@@ -220,6 +222,17 @@ def test_resume_where_nothing_is_begins(server: Server, tmp_path: Path, suffix: 
     assert main(["m3ter", "ada", "--resume", "--output", str(path)]) == 0
 
     assert len(rows_of(path)) == (3 if suffix == "csv" else 1)
+
+
+def test_part_of_an_earlier_run_is_not_replaced_in_silence(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who forgets `--resume` is told that there was something to resume."""
+    (tmp_path / "rows.csv.part").write_text("user_id,group_id,group_name,error\r\n")
+
+    assert main(["m3ter", "ada", "--output", str(tmp_path / "rows.csv")]) == 0
+
+    assert "rows.csv.part of an earlier run is replaced; --resume would go on with it" in capsys.readouterr().err
 
 
 def test_killed_run_is_resumed(server: Server, users: list[str], tmp_path: Path) -> None:

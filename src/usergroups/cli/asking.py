@@ -9,12 +9,12 @@ from usergroups import Outcome, sweep
 
 from .ids import Ids
 from .options import Options
-from .output import Output
+from .output import Output, part_of
 from .resume import resume
 from .rows import Record, is_terminal, make_format
 from .running import run
 from .screen import Screen
-from .words import FAILED, CommandError, UsageError, in_words
+from .words import FAILED, CommandError, UsageError, complain, in_words
 
 
 @attrs.frozen
@@ -47,13 +47,15 @@ def answer(question: Question, ids: Sequence[str], options: Options) -> int:
     name = options.format_name(on_terminal=is_terminal())
     form = make_format(name, question.columns, to_stdout=options.output is None)
     known = resume(options.output, form, question.columns) if options.resume else None
+    if known is None and options.output is not None and part_of(options.output).exists():
+        complain(f"{part_of(options.output)} of an earlier run is replaced; --resume would go on with it")
     wanted = Ids(ids, options.source, known or set())
     output = Output(form, options.output, resumes=known is not None)
-    return run(_answer(question, wanted, options, output))
+    return run(_answer(question, wanted, options, output, kept=len(known or ())))
 
 
-async def _answer(question: Question, ids: Ids, options: Options, output: Output) -> int:
-    screen = Screen(ids.total, quiet=options.quiet, bar=not options.verbose)
+async def _answer(question: Question, ids: Ids, options: Options, output: Output, *, kept: int) -> int:
+    screen = Screen(ids.total, quiet=options.quiet, bar=not options.verbose, kept=kept)
     is_written = True
     try:
         async with question.client:

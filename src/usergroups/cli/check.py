@@ -21,7 +21,7 @@ from .settings import REQUIRED, settings
 from .words import FAILED, USAGE, UsageError, in_words
 
 _BASE_URLS = {"m3ter": m3ter.BASE_URL, "smartpm": smartpm.BASE_URL}
-_ABSENT = UUID(int=0)  # no user group has this id
+_ABSENT = UUID(int=0)  # no user, and no user group, has this id
 _ONCE = RetryPolicy(attempts=1)
 _OF_TLS = ("certificate verify failed", "TLS failed")  # how the sentence of such a failure begins
 _STEPS = ("settings", "address", "TLS", "credentials")
@@ -60,10 +60,12 @@ def _check(system: str, options: CallOptions) -> int:
 
 
 async def _call(system: str, timeout: float) -> None:
-    """Make the one call that needs nothing but credentials, and changes nothing."""
+    """Ask for what no provider has: that needs all settings, and changes nothing."""
     if system == "m3ter":
         async with M3terClient(retry=_ONCE, timeout=timeout) as client:
             await client.authenticate()
+            with suppress(NotFoundError):
+                await client.list_user_groups(str(_ABSENT), page_size=1).first()
     else:
         async with SmartPMClient(retry=_ONCE, timeout=timeout) as client:
             with suppress(NotFoundError):

@@ -38,7 +38,7 @@ class Options(CallOptions):
         str | None,
         Parameter(
             name="--from",
-            help="Read ids from FILE, or from stdin for -: an id a line, # for comments.",
+            help="Read ids from FILE, or from stdin for -: an id a line. Lines that begin with # are comments.",
             allow_leading_hyphen=True,
         ),
     ] = None
@@ -50,7 +50,10 @@ class Options(CallOptions):
         Path | None,
         _option("--output", "-o", help="Write to FILE, whose suffix names the format; to FILE.part until it is whole."),
     ] = None
-    resume: Annotated[bool, _option(help="Keep what FILE.part or FILE answers, and ask for the rest.")] = False
+    resume: Annotated[
+        bool,
+        _option(help="Keep what FILE.part or FILE answers, and ask for the rest, with the same options as before."),
+    ] = False
     concurrency: Annotated[int, _option(help="Ask about so many ids at once (default: 16).")] = 16
     max_rate: Annotated[
         float | None, _option(help="Begin so many requests a second at most (default: 50 for m3ter).")

@@ -29,15 +29,16 @@ def console(*, stderr: bool = False) -> "Console":
 
 class Screen:
     """
-    The count of what was asked, out of *total* (None: unknown), and what people see of it.
+    The count of what was asked, out of *total* (None: unknown), beside what was *kept*, and what people see of it.
 
     If *quiet*, that is failures alone; *bar* says whether there may be a bar.
     """
 
-    def __init__(self, total: int | None, *, quiet: bool, bar: bool) -> None:
+    def __init__(self, total: int | None, *, quiet: bool, bar: bool, kept: int = 0) -> None:
         self.failed = 0
         self._asked = 0
         self._rows = 0
+        self._kept = f"{kept} kept, " if kept else ""
         self._quiet = quiet
         self._began = monotonic()
         self._bar = _make_bar(total) if bar and not quiet else None
@@ -81,9 +82,8 @@ class Screen:
         if summary and not self._quiet:
             seconds = monotonic() - self._began
             answered = self._asked - self.failed
-            complain(
-                f"{self._asked} asked, {answered} answered, {self.failed} failed, rows: {self._rows}, {seconds:.1f} s"
-            )
+            counts = f"{self._asked} asked, {answered} answered, {self.failed} failed, rows: {self._rows}"
+            complain(f"{self._kept}{counts}, {seconds:.1f} s")
 
 
 def _make_bar(total: int | None) -> "Progress | None":
