@@ -134,6 +134,7 @@ def _default(value: object) -> object:
 
 def _type(annotation: object) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = re.sub(r"\*<class '(?:\w+\.)*(\w+)'>", r"Unpack[\1]", text)  # as Pythons before 3.12 show it
     return _VARIANCE.sub("", _MODULES.sub("", text))
 
 
