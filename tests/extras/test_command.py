@@ -105,16 +105,16 @@ def test_completion_is_installed(tmp_path: Path) -> None:
         (["nope"], 'Unknown command "nope".'),
         (["m3ter"], "USER_ID is missing: name one or more, or --from FILE (- for stdin)"),
         (["smartpm"], "GROUP_ID is missing: name one or more, or --from FILE (- for stdin)"),
-        (["m3ter", "ada", "--page-size", "x"], '--page-size: unable to convert "x" into int.'),
+        (["m3ter", "ada", "--page-size", "x"], '--page-size|: unable to convert "x" into int.'),
         (["m3ter", "ada", "--page-size", "0"], "--page-size must be from 1 to 200"),
         (["m3ter", "ada", "--concurrency", "0"], "--concurrency must be at least 1"),
         (["m3ter", "ada", "--timeout", "nan"], "--timeout must be greater than 0 and finite"),
         (["smartpm", MANAGERS, "--max-rate", "0"], "--max-rate must be greater than 0 and finite"),
-        (["smartpm", "--nope"], "Unknown option: --nope."),
-        (["m3ter", "ada", "--format", "xml"], 'Invalid value "xml" for --format.'),
-        (["m3ter", "ada", "--output"], "--output requires an argument."),
+        (["smartpm", "--nope"], "Unknown option|--nope"),
+        (["m3ter", "ada", "--format", "xml"], "Invalid value|--format"),
+        (["m3ter", "ada", "--output"], "--output|requires an argument."),
         (["check", "m3ter", "ada"], "unexpected argument: ada"),
-        (["check", "okta"], 'Invalid value "okta" for SYSTEM.'),
+        (["check", "okta"], "Invalid value|SYSTEM"),
     ],
     ids=[
         "nothing",
@@ -143,7 +143,7 @@ def test_wrong_usage_is_status_2(
     assert (status, printed.out, server.sandbox.counts.requests) == (2, "", 0)
     assert printed.err.startswith("usergroups: ")
     assert printed.err.count("\n") == 1
-    assert sentence in printed.err
+    assert all(words in printed.err for words in sentence.split("|"))  # what cyclopts says has changed over time
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from usergroups.sandbox import Server
 from usergroups.testing import Providers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NO_FASTAPI = "FastAPI is not installed: pip install fastapi"
+NO_FASTAPI = "FastAPI is not installed, or needs a newer starlette: pip install fastapi"
 EMPTY = "550e8400-e29b-41d4-a716-446655440001"
 ABSENT = "550e8400-e29b-41d4-a716-446655440009"
 
@@ -156,7 +156,7 @@ def test_export_is_whole_wherever_it_was_cut(server: Server, ids: Path, tmp_path
 @pytest.fixture
 def fastapi_app(server: Server) -> ModuleType:
     """Return the module of the web backend."""
-    pytest.importorskip("fastapi", reason=NO_FASTAPI)
+    pytest.importorskip("fastapi", reason=NO_FASTAPI, exc_type=ImportError)
     spec = importlib.util.spec_from_file_location("fastapi_app", EXAMPLES / "fastapi_app.py")
     assert spec is not None
     assert spec.loader is not None
@@ -325,7 +325,7 @@ def under_uvicorn() -> Iterator[Backend]:
 @pytest.mark.skipif(sys.platform == "win32", reason="there, no signal ends a program in order")
 async def test_backend_serves_200_at_once(server: Server) -> None:
     """200 concurrent requests to two workers: no error, one token request a worker, and a clean end on SIGTERM."""
-    pytest.importorskip("fastapi", reason=NO_FASTAPI)
+    pytest.importorskip("fastapi", reason=NO_FASTAPI, exc_type=ImportError)
     with under_uvicorn() as backend:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=backend.url, limits=limits, timeout=30, trust_env=False) as browser:
