@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from logging import NullHandler, getLogger
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ._version import __version__
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
 else:
     _HOMES = ("errors", "bulk", "pagination", "_auth.token", "_auth.store", "_http.retry", "m3ter", "smartpm")
 
+    def _imported(home: str) -> ModuleType:
+        try:
+            return import_module(f"{__name__}.{home}")
+        except AttributeError as error:  # of a module: Python would say that the name is not there
+            raise ImportError(f"cannot import {__name__}.{home}: {error}") from error
+
     def __getattr__(name: str) -> object:
         """Import a public name, or a module, once it is asked for: the command's help and completion need none."""
-        for home in map(import_module, (f"{__name__}.{home}" for home in _HOMES)):
+        for home in map(_imported, _HOMES):
             if name in globals():  # a module
                 return globals()[name]
             if name in __all__ and hasattr(home, name):

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from reprlib import Repr
 from types import EllipsisType, NoneType
 from typing import Literal, TypeVar
 from urllib.parse import quote, unquote
@@ -33,6 +34,18 @@ def fits_a_url(value: str) -> bool:
         return len(value) <= LONGEST_PARAMETER and len(quote(value, safe="")) <= LONGEST_PARAMETER
     except UnicodeEncodeError:  # a lone surrogate
         return False
+
+
+def short_repr(value: object, limit: int) -> str:
+    """
+    Return the repr of *value*, of which texts have at most *limit* characters, or its type's name if the repr fails.
+    """
+    shortener = Repr()
+    shortener.maxstring = shortener.maxother = limit
+    try:
+        return shortener.repr(value)
+    except Exception:  # noqa: BLE001  # an int may be too long for a repr, and reprlib goes by a class's name alone
+        return f"<{type(value).__name__}>"
 
 
 def positive(value: object) -> bool:

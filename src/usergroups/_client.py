@@ -52,15 +52,20 @@ class Client:
         """
         await self._sender.aclose()
 
+    def _seconds(self, timeout: Timeout) -> float | None:
+        """
+        Check the *timeout* that a method takes, and return it in seconds.
+        """
+        return of_call.call_timeout(timeout, self._sender.timeout)
+
     async def _call(
-        self, name: str, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: Timeout
+        self, name: str, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: float | None
     ) -> T:
         """
-        Send *request*, of the operation *name*, and return what *read* makes of the response, within *timeout*.
+        Send *request*, of the operation *name*, and return what *read* makes of the response, within *timeout* seconds.
 
         *read* may raise `MismatchError`. Raises the error that the outcome means.
         """
-        seconds = of_call.call_timeout(timeout, self._sender.timeout)
 
         async def work(call: Call) -> "T | UserGroupsError":  # in quotes: else made anew for every call
             await self._sender.here().pacer.begin()
@@ -75,7 +80,7 @@ class Client:
                 mismatch = caught
             return unexpected(outcome, mismatch, self._sender.redactor)
 
-        return await self._within(name, request, work, timeout=seconds)
+        return await self._within(name, request, work, timeout=timeout)
 
     async def _within(
         self,
@@ -90,31 +95,38 @@ class Client:
 
         Raises `APITimeoutError` when time runs out, and `APIConnectionError` when the client is closed.
         """
-        sender = self._sender
-        now = sender.runtime.clock()
+        now = self._sender.runtime.clock()
         ends_at = FOREVER if timeout is None else now + timeout
         call = Call(request=request, deadline=lambda: ends_at, began_at=now)
-        with observe(name, call, sender.path(request), sender.runtime.clock):
-            if not sender.is_closed:
-                calls = sender.here().calls
-                scope = asyncio.timeout(timeout)
-                try:
-                    async with scope:
-                        calls.add(scope)
-                        result = await work(call)
-                except TimeoutError:
-                    if not scope.expired():  # an `APITimeoutError` of the token's fetch
-                        raise
-                else:
-                    if isinstance(result, UserGroupsError):
-                        raise result
-                    return result
-                finally:
-                    calls.discard(scope)
-            asked = sender.asked(call)
-            if sender.is_closed:
-                raise APIConnectionError(CLOSED, **asked, retryable=False)
-            raise APITimeoutError(f"no answer within {timeout:g} s", **asked)
+        with observe(name, call, self._sender):
+            result = await self._in_time(call, work, timeout)
+            if isinstance(result, UserGroupsError):
+                raise result
+            return result
+
+    async def _in_time(
+        self, call: Call, work: Callable[[Call], Awaitable[T]], timeout: float | None
+    ) -> T | UserGroupsError:
+        """
+        Return what *work* comes to, or the error of a call that is out of time or whose client is closed.
+        """
+        sender = self._sender
+        if not sender.is_closed:
+            calls = sender.here().calls
+            scope = asyncio.timeout(timeout)
+            try:
+                async with scope:
+                    calls.add(scope)
+                    return await work(call)
+            except TimeoutError:
+                if not scope.expired():  # an `APITimeoutError` of the token's fetch
+                    raise
+            finally:
+                calls.discard(scope)
+        asked = sender.asked(call)
+        if sender.is_closed:
+            return APIConnectionError(CLOSED, **asked, retryable=False)
+        return APITimeoutError(f"no answer within {timeout:g} s", **asked)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"

@@ -1,13 +1,12 @@
 """Spans and metrics of OpenTelemetry, in an application that has set it up; in any other nothing is even imported."""
 
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ._http.sender import Call
+from ._http.sender import Call, Sender
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ _OFF = nullcontext()
 Attributes = dict[str, str | int]
 
 
-def observe(name: str, call: Call, path: str, clock: Callable[[], float]) -> AbstractContextManager[None]:
+def observe(name: str, call: Call, sender: Sender) -> AbstractContextManager[None]:
     """
-    Return a context for *call*, of the operation *name*: a span around it, or around its listing, and its metrics.
+    Return a context for *call* of *sender*, of the operation *name*: a span around it, or its listing, and its metrics.
     """
     recorder = _recorder()
-    return _OFF if recorder is None else _Observation(recorder, name, call, path, clock)
+    return _OFF if recorder is None else _Observation(recorder, name, call, sender)
 
 
 def observe_fetch() -> AbstractContextManager[None]:
@@ -156,13 +155,13 @@ class _Observation:
 
     _token: "Token[Context]"
 
-    def __init__(self, recorder: _Recorder, name: str, call: Call, path: str, clock: Callable[[], float]) -> None:
+    def __init__(self, recorder: _Recorder, name: str, call: Call, sender: Sender) -> None:
         self._recorder = recorder
         self._name = name
         self._call = call
-        self._clock = clock
+        self._clock = sender.runtime.clock
         self._listing = _LISTING.get()
-        self._span = (self._listing and self._listing.span) or _Span(recorder, name, call, path)
+        self._span = (self._listing and self._listing.span) or _Span(recorder, name, call, sender.path(call.request))
         if self._listing is not None:
             self._listing.span = self._span
 

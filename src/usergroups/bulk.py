@@ -4,17 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Collection, Generator, Iterable
 from contextlib import aclosing
-from reprlib import Repr
 from typing import Generic, Literal, TypeVar, cast
 
 import attrs
 
-from ._arguments import of_call
+from ._arguments import of_call, short_repr
 from ._tasks import end
 from .errors import UserGroupsError
 
-_REPR = Repr()
-_REPR.maxstring = _REPR.maxother = 300  # characters of a key in an error's note
+_LONGEST_KEY = 300  # characters of a key in an error's note
 
 K = TypeVar("K")
 K_co = TypeVar("K_co", covariant=True)
@@ -175,7 +173,7 @@ async def _each(iterator: Keys[K]) -> AsyncGenerator[K, None]:
 def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
     """Return the outcome of *task*, the call for *key*, or raise its error if that ends the sweep."""
     if task.cancelled():  # raised as it is, it would look like a cancel of the sweep's caller
-        text = f"the call for {_short_repr(key)} ended with a cancel that is not the sweep's"
+        text = f"the call for {short_repr(key, _LONGEST_KEY)} ended with a cancel that is not the sweep's"
         error: BaseException | None = UserGroupsError(text)
     else:
         error = task.exception()
@@ -183,13 +181,5 @@ def _outcome(key: K, task: asyncio.Task[T], yields: bool) -> Outcome[K, T]:
         return Outcome(key, value=task.result())
     if yields and isinstance(error, UserGroupsError):
         return Outcome(key, error=error)
-    error.add_note(f"in the sweep, at the key {_short_repr(key)}")
+    error.add_note(f"in the sweep, at the key {short_repr(key, _LONGEST_KEY)}")
     raise error
-
-
-def _short_repr(key: object) -> str:
-    """Return the repr of *key*, shortened, or its type's name if the repr fails."""
-    try:
-        return _REPR.repr(key)
-    except Exception:  # noqa: BLE001  # an int may be too long for a repr, and reprlib goes by a class's name alone
-        return f"<{type(key).__name__}>"

@@ -31,7 +31,7 @@ from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError, PaginationError
-from .pagination import AsyncPager, Fetch, Fetched, Page
+from .pagination import AsyncPager, Fetched, Page
 
 __all__ = ["M3terClient", "UserGroup"]
 
@@ -154,22 +154,29 @@ class M3terClient(Client):
             of_call.instance("inherited", inherited, bool)
         user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
         kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
-        return AsyncPager(
-            self._pages("list_user_groups", UserGroup, kwargs, timeout),
-            next_token=next_token,
-            prefetch=prefetch,
-            call=("list_user_groups", asked),
-        )
+        call = "list_user_groups", asked
+        return self._list(UserGroup, call, kwargs, next_token=next_token, prefetch=prefetch, timeout=timeout)
 
     def _org(self, org_id: str | None) -> str:
         return self._org_id if org_id is None else of_call.path_segment("org_id", org_id)
 
-    def _pages(self, name: str, model: type[M], kwargs: Mapping[str, Any], timeout: Timeout) -> Fetch[M]:
+    def _list(
+        self,
+        model: type[M],
+        call: tuple[str, Mapping[str, object]],
+        kwargs: Mapping[str, Any],
+        *,
+        next_token: str | None,
+        prefetch: bool,
+        timeout: Timeout,
+    ) -> AsyncPager[M]:
         """
-        Return a function that fetches pages of *model*. *kwargs*, from a generated `_get_kwargs()`, describe the first.
+        Return the pager of *call*, the name of an operation and its arguments, whose items are of *model*.
+
+        *kwargs*, from a generated `_get_kwargs()`, describe the first page.
         """
         request = Request.of(kwargs)
-        seconds = of_call.call_timeout(timeout, self._sender.timeout)
+        seconds = self._seconds(timeout)
 
         async def read(response: Response) -> "Fetched[M]":  # in quotes: else made anew for every call
             page = await _read_page(model, self._reader, response)
@@ -178,11 +185,11 @@ class M3terClient(Client):
 
         async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
-            fetched = await self._call(f"m3ter.{name}", asked, read, timeout=seconds)
+            fetched = await self._call(f"m3ter.{call[0]}", asked, read, timeout=seconds)
             _log.debug("page fetched: %d items", len(fetched[0].items))
             return fetched
 
-        return fetch
+        return AsyncPager(fetch, next_token=next_token, prefetch=prefetch, call=call)
 
     async def authenticate(self, *, timeout: float | EllipsisType | None = ...) -> None:
         """
@@ -191,9 +198,12 @@ class M3terClient(Client):
         *timeout* is the seconds for this call. Raises `AuthenticationError` if the credentials are refused,
         and the other errors of a call.
         """
-        seconds = of_call.call_timeout(timeout, self._sender.timeout)
-        name = "m3ter.authenticate"
-        await self._within(name, self._token_request, lambda call: self._tokens.get(call.deadline()), timeout=seconds)
+        await self._within(
+            "m3ter.authenticate",
+            self._token_request,
+            lambda call: self._tokens.get(call.deadline()),
+            timeout=self._seconds(timeout),
+        )
 
     async def aclose(self) -> None:
         """

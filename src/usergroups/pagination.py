@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
-from reprlib import Repr
 from typing import Any, Generic, TypeVar
 
 import attrs
 
-from ._arguments import of_call
+from ._arguments import of_call, short_repr
 from ._tasks import end
 from ._telemetry import Listing
 from .errors import UnexpectedResponseError
 
-_REPR = Repr()
-_REPR.maxstring = _REPR.maxother = 80  # characters of an argument in a pager's repr
+_LONGEST_ARGUMENT = 80  # characters of an argument in a pager's repr
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -76,8 +74,8 @@ class AsyncPager(Generic[T_co]):
 
     def __repr__(self) -> str:
         name, given = self._call
-        shown = ", ".join(f"{key}={_REPR.repr(value)}" for key, value in given.items() if value is not None)
-        return f"<AsyncPager {name}({shown})>"
+        told = {key: short_repr(value, _LONGEST_ARGUMENT) for key, value in given.items() if value is not None}
+        return f"<AsyncPager {name}({', '.join(f'{key}={text}' for key, text in told.items())})>"
 
     def __await__(self) -> Generator[Any, Any, list[T_co]]:
         return self.collect().__await__()

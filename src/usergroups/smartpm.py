@@ -99,9 +99,8 @@ class SmartPMClient(Client):
         """
         group_id = _uuid("user_group_id", user_group_id)
         request = Request.of(user_group_kwargs(group_id, x_company_id=self._company_id))
-        return await self._call(
-            "smartpm.get_user_group", request, partial(_read, self._reader, group_id), timeout=timeout
-        )
+        read = partial(_read, self._reader, group_id)
+        return await self._call("smartpm.get_user_group", request, read, timeout=self._seconds(timeout))
 
 
 def _uuid(name: str, value: object) -> UUID:

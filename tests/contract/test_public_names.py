@@ -102,3 +102,13 @@ def test_exported_names_are_documented() -> None:
     modules = {f"usergroups.{name}" for name in ("errors", "stores", "transports")}
 
     assert named | modules <= documented
+
+
+def test_package_that_is_not_what_it_should_be_is_told() -> None:
+    """Where a module of the user's own stands in a package's place, the import says so, and not that we lack a name."""
+    code = "import sys, types; sys.modules['attrs'] = types.ModuleType('attrs'); from usergroups import M3terClient"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    *_, last = run.stderr.splitlines()
+    assert re.fullmatch(r"ImportError: cannot import usergroups\.\w+: module 'attrs' has no attribute '\w+'", last)

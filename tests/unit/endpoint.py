@@ -9,8 +9,8 @@ import pytest
 
 from rig.clock import FakeClock
 from usergroups import APIStatusError, RateLimitedError, RetryPolicy, ServerError, Token, TokenStore, UserGroupsError
-from usergroups._auth.flight import Grant
-from usergroups._auth.source import Fetch, TokenSource
+from usergroups._auth.flight import Fetch, Grant
+from usergroups._auth.source import TokenSource
 from usergroups._http.retry import NO_RETRIES
 from usergroups._runtime import Runtime
 

@@ -137,6 +137,7 @@ class TestReading:
         """A pager shows the call that made it, with the arguments that were given, each at no great length."""
         assert repr(pager) == shown
         assert len(repr(AsyncPager(Server({}), next_token="t" * 16_000))) < 150
+        assert repr(AsyncPager.of([10**5000])) == "<AsyncPager of(items=<tuple>)>"  # which has no repr of its own
 
     async def test_nothing_is_fetched_ahead_unless_it_is_asked_for(self, clock: FakeClock) -> None:
         """A pager of itself fetches no page before its time."""

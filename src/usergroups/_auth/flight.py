@@ -2,11 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import attrs
 
+from usergroups._http.retry import RetryPolicy
 from usergroups.errors import UserGroupsError
 
 from .token import Token
@@ -26,6 +28,20 @@ class Grant:
 
 Outcome = Grant | UserGroupsError | AssertionError | None
 """What a fetch came to: a token, an error, or None if those who wait may wait for another fetch."""
+
+
+class Fetch(Protocol):
+    """
+    A fetch of a token from the endpoint, with retries by *policy*.
+
+    *deadline* returns the moment until which there is time, and moves as callers join.
+    """
+
+    def __call__(self, *, policy: RetryPolicy, deadline: Callable[[], float]) -> Awaitable[tuple[Token, float]]:
+        """
+        Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
+        """
+        ...
 
 
 class Flight:

@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from copy import copy
 from logging import getLogger
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -16,7 +16,7 @@ from usergroups._secrets import Redactor, hide
 from usergroups._telemetry import observe_fetch
 from usergroups.errors import APIConnectionError, UserGroupsError
 
-from .flight import Flight, Grant, Outcome
+from .flight import Fetch, Flight, Grant, Outcome
 from .pause import Pause
 from .store import CarefulStore, TokenStore
 from .token import Token
@@ -44,20 +44,6 @@ class _Held:
     replaceable_at: float  # before, it is not known whether replacing the one before it was of any use
     is_shown: bool = False  # some request carried it
     is_of_use: bool = False  # some answer to it was not a refusal
-
-
-class Fetch(Protocol):
-    """
-    A fetch of a token from the endpoint, with retries by *policy*.
-
-    *deadline* returns the moment until which there is time, and moves as callers join.
-    """
-
-    def __call__(self, *, policy: RetryPolicy, deadline: Callable[[], float]) -> Awaitable[tuple[Token, float]]:
-        """
-        Return the token, and the moment, on the client's clock, of its request. Raises the errors of a call.
-        """
-        ...
 
 
 def _afresh(error: E) -> E:

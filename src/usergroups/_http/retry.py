@@ -140,7 +140,7 @@ class Attempts:
     rate: RateLimiter
     refused_for: float
     stale_left: int = MOST_STALE
-    made: int = attrs.field(default=0, init=False)
+    _made: int = attrs.field(default=0, init=False)
     _refused: bool = attrs.field(default=False, init=False)  # the last attempt was above the limit
 
     def repeats(self, outcome: Response | Failure) -> bool:
@@ -159,7 +159,7 @@ class Attempts:
         The wait ends within *left* seconds. *roll* is a random number in [0, 1). The second refusal above
         the limit in a row holds all requests back; retries after such a one take nothing from the budget.
         """
-        self.made += 1
+        self._made += 1
         if not worth_retrying(outcome):
             if self.budget is not None and isinstance(outcome, Response) and outcome.is_success:
                 self.budget.give()
@@ -172,12 +172,12 @@ class Attempts:
         if refused and self._refused:
             self.rate.hold(self.refused_for)
         self._refused = refused
-        wait = self.policy.delay(self.made, asked=asked, roll=roll)
+        wait = self.policy.delay(self._made, asked=asked, roll=roll)
         if wait is not None and refused:
             wait = max(wait, self.rate.wait())
         if wait is None or wait >= left or not (refused or self.budget is None or self.budget.take()):
             return None
-        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self.made, reason, wait)
+        _log.debug("attempt %d failed (%s); the next one is in %.3f s", self._made, reason, wait)
         return wait
 
 

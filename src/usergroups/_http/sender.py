@@ -35,6 +35,8 @@ LARGEST_BODY = 32 * 1024 * 1024  # bytes, after decompression
 Outcome = Response | Failure
 """What came of a call."""
 
+_GIVEN_UP = Failure(reason="given up")  # by a caller who is cancelled, or out of time
+
 
 class Authorization(Protocol):
     """
@@ -198,7 +200,7 @@ class Sender:
         request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
         call.attempts += 1
         began_at = self.runtime.clock()
-        outcome: Outcome = Failure(reason="given up")  # if the caller is cancelled, or out of time
+        outcome: Outcome = _GIVEN_UP
         try:
             outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
         finally:
