@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from reprlib import Repr
 from types import EllipsisType, NoneType
 from typing import Literal, TypeVar
@@ -97,6 +97,19 @@ class Arguments:
         if not fits_a_url(value.reveal()):
             raise self.error(name, "must be valid Unicode and at most 16 KiB when encoded")
         return value.reveal()
+
+    def parameters(self, name: str, values: Iterable[object]) -> list[str]:
+        """
+        Check that *values* are one or more texts that fit into a URL once percent-encoded, and return them.
+        """
+        self.instance(name, values, Iterable)
+        if isinstance(values, str | bytes):
+            raise self.error(name, "must be several, not one text")
+        checked = [self.parameter(name, value) for value in values]
+        if not checked:
+            raise self.error(name, "must not be empty")
+        self.parameter(name, f"&{name}=".join(checked))  # all of them, too
+        return checked
 
     def text(self, name: str, hidden: Secret | NoText | None) -> Secret:
         """

@@ -1,7 +1,7 @@
 """The base of both clients: opened, used in one event loop or several, and closed. A call begins here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import EllipsisType
 from typing import NoReturn, Self, TypeVar
 
@@ -59,15 +59,23 @@ class Client:
         return of_call.call_timeout(timeout, self._sender.timeout)
 
     async def _call(
-        self, name: str, request: Request, read: Callable[[Response], Awaitable[T]], *, timeout: float | None
+        self,
+        name: str,
+        request: Request,
+        read: Callable[[Response], Awaitable[T]],
+        *,
+        timeout: float | None,
+        hints: Mapping[int, str],
     ) -> T:
         """
         Send *request*, of the operation *name*, and return what *read* makes of the response, within *timeout* seconds.
 
-        *read* may raise `MismatchError`. Raises the error that the outcome means.
+        *hints* say, for a status, what the way out is. *read* may raise `MismatchError`. Raises the error that the
+        outcome means.
         """
 
         async def work(call: Call) -> "T | UserGroupsError":  # in quotes: else made anew for every call
+            call.hints = hints
             await self._sender.here().pacer.begin()
             call.queued = self._sender.runtime.clock() - call.began_at
             outcome = await self._auth(call, self._sender.send)

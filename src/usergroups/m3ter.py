@@ -1,6 +1,6 @@
-"""m3ter: the user groups of a user (https://docs.m3ter.com/reference)."""
+"""m3ter: users, user groups, and who is in which (https://docs.m3ter.com/reference)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from logging import getLogger
 from types import EllipsisType
 from typing import Any, TypeVar
@@ -10,10 +10,19 @@ import httpx
 from usergroups_m3ter_api.api.tokens.create_token import (
     _get_kwargs as token_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
+from usergroups_m3ter_api.api.user_groups.list_group_items import (
+    _get_kwargs as list_group_items_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+)
+from usergroups_m3ter_api.api.user_groups.list_groups import (
+    _get_kwargs as list_groups_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+)
 from usergroups_m3ter_api.api.user_groups.list_user_groups import (
     _get_kwargs as list_user_groups_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
-from usergroups_m3ter_api.models import TokenRequest, UserGroup
+from usergroups_m3ter_api.api.users.list_users import (
+    _get_kwargs as list_users_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+)
+from usergroups_m3ter_api.models import GroupItem, TokenRequest, User, UserGroup
 
 from . import _arguments
 from ._arguments import of_call, of_client
@@ -33,12 +42,11 @@ from ._secrets import Redactor, hide
 from .errors import ConfigurationError, PaginationError
 from .pagination import AsyncPager, Fetched, Page
 
-__all__ = ["M3terClient", "UserGroup"]
+__all__ = ["GroupItem", "M3terClient", "User", "UserGroup"]
 
 _log = getLogger("usergroups")
 
 BASE_URL = "https://api.m3ter.com"
-_LARGEST_PAGE = 200  # items: the documented maximum of pageSize
 MAX_RATE = 50.0  # requests per second and organization, documented
 REFUSED_FOR = 1.0  # seconds at most: requests above that rate are refused for the rest of the second, documented
 
@@ -46,7 +54,6 @@ REFUSED_FOR = 1.0  # seconds at most: requests above that rate are refused for t
 _REFUSALS = frozenset({401, 403})
 _HINTS: Mapping[int, str] = {
     401: "check api_key and api_secret",
-    403: "check org_id, and that the service user may read user groups",
     413: "ask for less at a time, with a smaller page_size",
     429: "set max_rate, or a lower one where others ask for this organization too",
 }
@@ -56,7 +63,7 @@ M = TypeVar("M")
 
 class M3terClient(Client):
     """
-    A client of m3ter: the user groups of a user.
+    A client of m3ter: users, user groups, and who is in which.
 
     *org_id*, *api_key* and *api_secret* default to the environment's `M3TER_ORG_ID`, `M3TER_API_KEY`
     and `M3TER_API_SECRET`, *base_url* to `M3TER_BASE_URL`, else to m3ter's own.
@@ -112,7 +119,6 @@ class M3terClient(Client):
             refused_for=REFUSED_FOR if max_rate is None else 0.0,
             transport=transport,
             user_agent=user_agent,
-            hints=_HINTS,
             redactor=redactor,
         )
         self._token_request = Request.of(token_kwargs(body=TokenRequest(grant_type="client_credentials")))
@@ -153,9 +159,69 @@ class M3terClient(Client):
         if inherited is not None:
             of_call.instance("inherited", inherited, bool)
         user_id, org_id = of_call.path_segment("user_id", user_id), self._org(org_id)
-        kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size))
+        kwargs = list_user_groups_kwargs(org_id, user_id, inherited=inherited, page_size=_page_size(page_size, 200))
         call = "list_user_groups", asked
         return self._list(UserGroup, call, kwargs, next_token=next_token, prefetch=prefetch, timeout=timeout)
+
+    def list_users(
+        self,
+        *,
+        ids: Iterable[str] | None = None,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        prefetch: bool = False,
+        org_id: str | None = None,
+        timeout: float | EllipsisType | None = ...,
+    ) -> AsyncPager[User]:
+        """
+        List the users of the organization, or those of them whose id is in *ids*.
+
+        *page_size* is 1 to 200; the other arguments, and the errors, are those of `list_user_groups`.
+        """
+        wanted = None if ids is None else of_call.parameters("ids", ids)
+        asked = {"ids": wanted, "page_size": page_size, "org_id": org_id}
+        kwargs = list_users_kwargs(self._org(org_id), ids=wanted, page_size=_page_size(page_size, 200))
+        call = "list_users", asked
+        return self._list(User, call, kwargs, next_token=next_token, prefetch=prefetch, timeout=timeout)
+
+    def list_groups(
+        self,
+        *,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        prefetch: bool = False,
+        org_id: str | None = None,
+        timeout: float | EllipsisType | None = ...,
+    ) -> AsyncPager[UserGroup]:
+        """
+        List all user groups of the organization.
+
+        *page_size* is 1 to 100; the other arguments, and the errors, are those of `list_user_groups`.
+        """
+        kwargs = list_groups_kwargs(self._org(org_id), page_size=_page_size(page_size, 100))
+        call = "list_groups", {"page_size": page_size, "org_id": org_id}
+        return self._list(UserGroup, call, kwargs, next_token=next_token, prefetch=prefetch, timeout=timeout)
+
+    def list_group_items(
+        self,
+        group_id: str,
+        *,
+        page_size: int | None = None,
+        next_token: str | None = None,
+        prefetch: bool = False,
+        org_id: str | None = None,
+        timeout: float | EllipsisType | None = ...,
+    ) -> AsyncPager[GroupItem]:
+        """
+        List what is directly in the user group *group_id*: users, and groups that are nested in it.
+
+        The `target_type` of an item is "ITEM" for a user and "GROUP" for a group, perhaps in lower case.
+        *page_size* is 1 to 100; the other arguments, and the errors, are those of `list_user_groups`.
+        """
+        call = "list_group_items", {"group_id": group_id, "page_size": page_size, "org_id": org_id}
+        group_id, org_id = of_call.path_segment("group_id", group_id), self._org(org_id)
+        kwargs = list_group_items_kwargs(org_id, group_id, page_size=_page_size(page_size, 100))
+        return self._list(GroupItem, call, kwargs, next_token=next_token, prefetch=prefetch, timeout=timeout)
 
     def _org(self, org_id: str | None) -> str:
         return self._org_id if org_id is None else of_call.path_segment("org_id", org_id)
@@ -177,6 +243,9 @@ class M3terClient(Client):
         """
         request = Request.of(kwargs)
         seconds = self._seconds(timeout)
+        name, _ = call
+        listed = name.removeprefix("list_").replace("_", " ")
+        hints = {**_HINTS, 403: f"check org_id, and that the service user may read {listed}"}
 
         async def read(response: Response) -> "Fetched[M]":  # in quotes: else made anew for every call
             page = await _read_page(model, self._reader, response)
@@ -185,7 +254,7 @@ class M3terClient(Client):
 
         async def fetch(token: "str | None") -> "Fetched[M]":  # as above
             asked = request if token is None else request.with_query("nextToken", token)
-            fetched = await self._call(f"m3ter.{call[0]}", asked, read, timeout=seconds)
+            fetched = await self._call(f"m3ter.{name}", asked, read, timeout=seconds, hints=hints)
             _log.debug("page fetched: %d items", len(fetched[0].items))
             return fetched
 
@@ -217,8 +286,8 @@ class M3terClient(Client):
             await self._tokens.aclose()
 
 
-def _page_size(value: int | None) -> int | None:
-    return None if value is None else of_call.count("page_size", value, most=_LARGEST_PAGE)
+def _page_size(value: int | None, most: int) -> int | None:
+    return None if value is None else of_call.count("page_size", value, most=most)
 
 
 async def _read_page(model: type[M], reader: Reader, response: Response) -> Page[M]:

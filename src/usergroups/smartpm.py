@@ -1,4 +1,4 @@
-"""SmartPM: a user group and its users (https://developers.smartpmtech.com)."""
+"""SmartPM: users, their roles in projects, and user groups with their users (https://developers.smartpmtech.com)."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,13 @@ import httpx
 from usergroups_smartpm_api.api.user_groups.get_user_group import (
     _get_kwargs as user_group_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
 )
-from usergroups_smartpm_api.models import User, UserGroup
+from usergroups_smartpm_api.api.users.get_project_roles import (
+    _get_kwargs as project_roles_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+)
+from usergroups_smartpm_api.api.users.list_users import (
+    _get_kwargs as list_users_kwargs,  # pyright: ignore[reportPrivateUsage]  # the generator's name
+)
+from usergroups_smartpm_api.models import CompanyUser, ProjectRole, ProjectRoles, User, UserGroup
 
 from . import _arguments
 from ._arguments import of_call, of_client
@@ -24,7 +30,7 @@ from ._http.sender import Sender
 from ._models import MismatchError, Reader, is_array, is_object, parse_json
 from ._secrets import Redactor, hide
 
-__all__ = ["SmartPMClient", "User", "UserGroup"]
+__all__ = ["CompanyUser", "ProjectRole", "ProjectRoles", "SmartPMClient", "User", "UserGroup"]
 
 BASE_URL = "https://live.smartpmtech.com"
 
@@ -33,13 +39,12 @@ _UUID = "[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\\1[0-9a-fA-F]{4}){2}\\1[0-9a-fA-F]{12
 _HINTS: Mapping[int, str] = {
     401: "check api_key and company_id",
     403: "check api_key and company_id",
-    500: "the provider may also answer so for a group that does not exist",
 }
 
 
 class SmartPMClient(Client):
     """
-    A client of SmartPM: user groups with their users.
+    A client of SmartPM: users, their roles in projects, and user groups with their users.
 
     *api_key* and *company_id* default to the environment's `SMARTPM_API_KEY` and
     `SMARTPM_COMPANY_ID`, *base_url* to `SMARTPM_BASE_URL`, else to SmartPM's own.
@@ -82,7 +87,6 @@ class SmartPMClient(Client):
             max_rate=max_rate,
             transport=transport,
             user_agent=user_agent,
-            hints=_HINTS,
             redactor=Redactor(key),
         )
         self._company_id = company.reveal()
@@ -99,8 +103,36 @@ class SmartPMClient(Client):
         """
         group_id = _uuid("user_group_id", user_group_id)
         request = Request.of(user_group_kwargs(group_id, x_company_id=self._company_id))
-        read = partial(_read, self._reader, group_id)
-        return await self._call("smartpm.get_user_group", request, read, timeout=self._seconds(timeout))
+        read = partial(_read_group, self._reader, group_id)
+        hints = {**_HINTS, 500: "the provider may also answer so for a group that does not exist"}
+        name = "smartpm.get_user_group"
+        return await self._call(name, request, read, timeout=self._seconds(timeout), hints=hints)
+
+    async def list_users(self, *, timeout: float | EllipsisType | None = ...) -> list[CompanyUser]:
+        """
+        Return all users of the company. Even their `id` and `email` may be None.
+
+        *timeout* is the seconds for this call. Raises the errors of a call.
+        """
+        request = Request.of(list_users_kwargs(x_company_id=self._company_id))
+        read = partial(_read_users, self._reader)
+        return await self._call("smartpm.list_users", request, read, timeout=self._seconds(timeout), hints=_HINTS)
+
+    async def get_project_roles(
+        self, user_id: UUID | str, *, timeout: float | EllipsisType | None = ...
+    ) -> ProjectRoles:
+        """
+        Return the roles of the user *user_id* in projects, and the user groups that they come from.
+
+        *timeout* is the seconds for this call. Raises `InvalidArgumentError` if *user_id* is not a UUID,
+        and the errors of a call.
+        """
+        asked = _uuid("user_id", user_id)
+        request = Request.of(project_roles_kwargs(asked, x_company_id=self._company_id))
+        read = partial(_read_roles, self._reader, asked)
+        hints = {**_HINTS, 500: "the provider may also answer so for a user that does not exist"}
+        name = "smartpm.get_project_roles"
+        return await self._call(name, request, read, timeout=self._seconds(timeout), hints=hints)
 
 
 def _uuid(name: str, value: object) -> UUID:
@@ -111,7 +143,7 @@ def _uuid(name: str, value: object) -> UUID:
     raise of_call.error(name, "must be a UUID")
 
 
-async def _read(reader: Reader, group_id: UUID, response: Response) -> UserGroup:
+async def _read_group(reader: Reader, group_id: UUID, response: Response) -> UserGroup:
     """Return the group *group_id*. Its own fields are read first, then its users, of whom there may be many."""
     document = parse_json(response.body)
     users = document.get("users") if is_object(document) else None
@@ -122,3 +154,14 @@ async def _read(reader: Reader, group_id: UUID, response: Response) -> UserGroup
         raise MismatchError("$.id", "it is the id of another group than was asked for")
     group.users = await read_all(reader, User, users, "$.users")
     return group
+
+
+async def _read_users(reader: Reader, response: Response) -> list[CompanyUser]:
+    return await read_all(reader, CompanyUser, parse_json(response.body))
+
+
+async def _read_roles(reader: Reader, user_id: UUID, response: Response) -> ProjectRoles:
+    roles = reader.read(ProjectRoles, parse_json(response.body))
+    if roles.user_id not in (None, user_id):
+        raise MismatchError("$.userId", "it is the id of another user than was asked for")
+    return roles

@@ -74,6 +74,7 @@ class Call:
     the sender's if it is None, *limit* the bytes of a response's body. An *urgent* call, which others wait
     for, is first in the line and takes nothing from the retry budget. *attempts* counts the requests that
     were sent since *began_at*, *queued* the seconds in line; *status_code* is that of the last response.
+    *hints* say, for a status, what the way out is.
     """
 
     request: Request
@@ -85,15 +86,16 @@ class Call:
     policy: RetryPolicy | None = None
     limit: int = LARGEST_BODY
     urgent: bool = False
+    hints: Mapping[int, str] = attrs.field(factory=dict[int, str])
 
 
 class Sender:
     """
     The way of one client to one provider: every request goes through here.
 
-    It may be used in one loop after another: each gets a pacer and connections of its own. *hints*
-    say, for a status, what the way out is; *redactor* takes the client's secrets out of errors. Where
-    the limit is to be found by being refused, such refusals last *refused_for* seconds.
+    It may be used in one loop after another: each gets a pacer and connections of its own. *redactor*
+    takes the client's secrets out of errors. Where the limit is to be found by being refused, such
+    refusals last *refused_for* seconds.
     """
 
     def __init__(
@@ -107,7 +109,6 @@ class Sender:
         refused_for: float = 0.0,
         transport: httpx.AsyncBaseTransport | None,
         user_agent: str | None,
-        hints: Mapping[int, str],
         redactor: Redactor,
     ) -> None:
         of_client.instance("retry", retry, RetryPolicy)
@@ -126,7 +127,6 @@ class Sender:
         self._peer, self._prefix = urlsplit(base_url)[1:3]
         self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
-        self._hints = hints
         self._budget = RetryBudget()
         self._loops: dict[asyncio.AbstractEventLoop, InLoop] = {}
         self._closed = False
@@ -245,7 +245,7 @@ class Sender:
         Return the error that *outcome* of *call* means.
         """
         if isinstance(outcome, Response):
-            return errors.status_error(outcome, self.redactor, hint=self._hints.get(outcome.status_code, ""))
+            return errors.status_error(outcome, self.redactor, hint=call.hints.get(outcome.status_code, ""))
         if self._closed:
             return APIConnectionError(CLOSED, **self.asked(call), retryable=False)
         kind = APITimeoutError if outcome.timed_out else APIConnectionError

@@ -29,6 +29,7 @@ class Counts:
     tokens: int = 0
     pages: int = 0
     smartpm_groups: int = 0
+    smartpm_roles: int = 0
     rate_limited: int = 0
     failed: int = 0
 
@@ -45,7 +46,11 @@ class Data:
     m3ter_groups: dict[str, Json] = attrs.Factory(dict[str, Json])
     m3ter_parents: dict[str, tuple[str, ...]] = attrs.Factory(dict[str, tuple[str, ...]])
     m3ter_users: dict[str, list[str]] = attrs.Factory(dict[str, list[str]])
+    m3ter_user_fields: dict[str, Json] = attrs.Factory(dict[str, Json])
+    m3ter_more_items: dict[str, list[Json]] = attrs.Factory(dict[str, list[Json]])
     smartpm_groups: dict[str, Json] = attrs.Factory(dict[str, Json])
+    smartpm_projects: dict[str, int] = attrs.Factory(dict[str, int])
+    smartpm_users: list[Json] = attrs.Factory(list[Json])
 
     def add_m3ter_group(self, name: str, *, parents: Iterable[str] = (), **fields: object) -> str:
         """
@@ -68,11 +73,16 @@ class Data:
         self.m3ter_parents[group_id] = nested_in
         return group_id
 
-    def add_m3ter_user(self, user_id: str, groups: Iterable[str] = ()) -> str:
-        """Add a user who is in *groups* (their ids), and return the user's id."""
+    def add_m3ter_user(self, user_id: str, groups: Iterable[str] = (), **fields: object) -> str:
+        """
+        Add a user who is in *groups* (their ids), and return the user's id.
+
+        *fields* (`email`, `firstName`, ...) replace what would be made up; any JSON value will do.
+        """
         if not user_id:
             raise ValueError("a user id must not be empty")
         self.m3ter_users[user_id] = list(self._known(groups))
+        self.m3ter_user_fields[user_id] = fields
         return user_id
 
     def add_m3ter_member(self, group_id: str, user_id: str) -> None:
@@ -83,13 +93,28 @@ class Data:
         if known not in self.m3ter_users[user_id]:
             self.m3ter_users[user_id].append(known)
 
+    def add_m3ter_item(self, group_id: str, **fields: object) -> None:
+        """Put an odd item into the group: *fields* are all that it has, such as a `targetId` that nothing has."""
+        [known] = self._known(group_id)
+        self.m3ter_more_items.setdefault(known, []).append(fields)
+
     def add_smartpm_group(
-        self, name: str, users: Iterable[Mapping[str, object]] = (), *, group_id: str | None = None
+        self,
+        name: str,
+        users: Iterable[Mapping[str, object]] = (),
+        *,
+        group_id: str | None = None,
+        projects: int = 1,
     ) -> str:
-        """Add a group with these *users* (see `smartpm_user`), and return its id, a UUID."""
+        """
+        Add a group with these *users* (see `smartpm_user`) to so many *projects*, and return its id, a UUID.
+
+        A group without projects gives its users no role, so that their roles do not lead to it.
+        """
         made_id = str(_made_id(f"smartpm group {name}") if group_id is None else group_id).lower()
         if not UUID_FORM.fullmatch(made_id):
             raise ValueError(f"{group_id!r} is no group id: SmartPM's are UUIDs")
+        self.smartpm_projects[made_id] = projects
         self.smartpm_groups[made_id] = {"id": made_id, "name": name, "users": [_checked(user) for user in users]}
         return made_id
 
@@ -98,8 +123,12 @@ class Data:
         group, member = self.smartpm_groups.get(str(group_id).lower()), _checked(user)
         if group is None:
             raise ValueError(f"{group_id!r} is the id of no group: add_smartpm_group adds one and returns its id")
-        others = [other for other in cast("list[Json]", group["users"]) if other["id"] != member["id"]]
+        others = [other for other in self._members(str(group_id).lower()) if other["id"] != member["id"]]
         group["users"] = [*others, member]
+
+    def add_smartpm_user(self, user: Mapping[str, object]) -> None:
+        """Add *user* (see `smartpm_user`) to the company, in no group; here, id and email may be missing."""
+        self.smartpm_users.append(dict(user))
 
     def add_many(self, *, users: int = 0, groups: int = 0) -> None:
         """
@@ -135,6 +164,48 @@ class Data:
             ids.update(dict.fromkeys(new))
             waiting.extend(new)
         return [self.m3ter_groups[group_id] for group_id in ids]
+
+    def m3ter_user(self, user_id: str) -> Json:
+        """Return the user with the id *user_id*, as the list of users has it."""
+        made: Json = {
+            "id": user_id,
+            "version": 1,
+            "email": f"{user_id}@example.com",
+            "firstName": user_id.capitalize(),
+            "supportUser": False,
+            "dtCreated": "2024-03-01T09:30:00.000Z",
+            "dtEndAccess": None,
+        }
+        return made | self.m3ter_user_fields.get(user_id, {})
+
+    def m3ter_items(self, group_id: str) -> list[Json]:
+        """List what is directly in a group: its users, the groups that are nested in it, and odd items."""
+        users = [user_id for user_id, groups in self.m3ter_users.items() if group_id in groups]
+        nested = [other for other, parents in self.m3ter_parents.items() if group_id in parents]
+        targets = [*((one, "ITEM") for one in users), *((one, "GROUP") for one in nested)]
+        items: list[Json] = [
+            {"id": _made_id(f"m3ter item {group_id} {one}"), "version": 1, "targetId": one, "targetType": kind}
+            for one, kind in targets
+        ]
+        return items + self.m3ter_more_items.get(group_id, [])
+
+    def smartpm_company(self) -> list[Json]:
+        """List the users of the company, each once: those of the groups, and those who are in none."""
+        members = {user["id"]: user for group_id in self.smartpm_groups for user in self._members(group_id)}
+        return [*members.values(), *self.smartpm_users]
+
+    def smartpm_roles(self, user_id: str) -> list[Json]:
+        """List the roles of a user: in one project directly, and in those of the groups that the user is in."""
+        roles: list[Json] = [{"projectId": 1, "userRoleId": 2, "effectiveRoleId": 2, "userGroupId": None}]
+        for number, (group_id, group) in enumerate(self.smartpm_groups.items(), 1):
+            if any(user["id"] == user_id for user in self._members(group_id)):
+                role = {"groupRoleId": 3, "effectiveRoleId": 3, "userGroupId": group_id, "userGroupName": group["name"]}
+                projects = range(self.smartpm_projects.get(group_id, 1))
+                roles += [{"projectId": 1000 * number + each, **role} for each in projects]
+        return roles
+
+    def _members(self, group_id: str) -> list[Json]:
+        return cast("list[Json]", self.smartpm_groups[group_id]["users"])
 
 
 def _checked(user: object) -> Json:

@@ -1,4 +1,4 @@
-"""m3ter: the token endpoint, and the user groups of a user, page by page."""
+"""m3ter: the token endpoint, and users, user groups and who is in which, page by page."""
 
 import base64
 import hmac
@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
 from starlette.exceptions import HTTPException
@@ -17,11 +17,14 @@ from starlette.routing import Route
 
 from usergroups.sandbox._data import Counts, Data, Json
 
+T = TypeVar("T")
+
 ORG_ID = "5a4db0c5-0000-4000-8000-000000000001"
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - no secret
 API_KEY = "sandbox-m3ter-key"
 API_SECRET = "sandbox-m3ter-secret"  # noqa: S105 - no secret, it is the sandbox's
 
+_ORGANIZATION = "/organizations/{org_id}"
 _CREDENTIALS = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
 
 
@@ -47,7 +50,10 @@ class M3ter:
         """Return the routes of this provider."""
         return [
             Route(TOKEN_PATH, self._token, methods=["POST"]),
-            Route("/organizations/{org_id}/users/{user_id}/usergroups", self._user_groups),
+            Route(f"{_ORGANIZATION}/users/{{user_id}}/usergroups", self._user_groups),
+            Route(f"{_ORGANIZATION}/users", self._users),
+            Route(f"{_ORGANIZATION}/resourcegroups/user", self._groups),
+            Route(f"{_ORGANIZATION}/resourcegroups/user/{{group_id}}/contents", self._items, methods=["POST"]),
         ]
 
     def revoke_tokens(self) -> None:
@@ -90,21 +96,66 @@ class M3ter:
             raise HTTPException(403, "The access token has expired")
 
     async def _user_groups(self, request: Request) -> Response:
+        self._check_access(request)
+        inherited = _query(request, "inherited", "true|false", "must be true or false") == "true"
+        user_id = unquote(request.path_params["user_id"])
+
+        def groups() -> list[Json]:
+            if user_id not in self._data.m3ter_users:
+                raise HTTPException(404, "No such user")
+            return self._data.groups_of(user_id, inherited=inherited)
+
+        return self._page(request, f"{inherited} {user_id}", groups, most=200)
+
+    async def _users(self, request: Request) -> Response:
+        self._check_access(request)
+        wanted = dict.fromkeys(request.query_params.getlist("ids"))
+        known = self._data.m3ter_users
+
+        def users() -> list[str]:
+            return [one for one in wanted if one in known] if wanted else list(known)
+
+        return self._page(request, f"users {json.dumps([*wanted])}", users, most=200, shown=self._data.m3ter_user)
+
+    async def _groups(self, request: Request) -> Response:
+        self._check_access(request)
+        return self._page(request, "groups", lambda: list(self._data.m3ter_groups.values()), most=100)
+
+    async def _items(self, request: Request) -> Response:
+        self._check_access(request)
+        group_id = unquote(request.path_params["group_id"])
+
+        def items() -> list[Json]:
+            if group_id not in self._data.m3ter_groups:
+                raise HTTPException(404, "No such group")
+            return self._data.m3ter_items(group_id)
+
+        return self._page(request, f"items {group_id}", items, most=100)
+
+    def _check_access(self, request: Request) -> None:
         self._check_bearer(request)
         if unquote(request.path_params["org_id"]) != ORG_ID:
             raise HTTPException(403, "No access to this organization")
-        inherited = _query(request, "inherited", "true|false", "must be true or false") == "true"
-        page_size = _query(request, "pageSize", "[1-9]|[1-9][0-9]|1[0-9][0-9]|200", "must be a number from 1 to 200")
+
+    def _page(
+        self,
+        request: Request,
+        listing: str,
+        rows: Callable[[], list[T]],
+        *,
+        most: int,
+        shown: Callable[[T], object] = lambda row: row,
+    ) -> Response:
+        """Answer with a page of *rows*, each as *shown*; *listing* says which they are, *most* how many are allowed."""
+        page_size = _query(request, "pageSize", "[1-9][0-9]{0,2}", f"must be a number from 1 to {most}")
+        if page_size is not None and int(page_size) > most:
+            raise HTTPException(400, f"pageSize must be a number from 1 to {most}")
         next_token = _query(request, "nextToken", "(?s:.*)", "must be given once")
-        user_id = unquote(request.path_params["user_id"])
-        if user_id not in self._data.m3ter_users:
-            raise HTTPException(404, "No such user")
-        listing = f"{inherited} {user_id}"
+        found = rows()
         start = 0 if next_token is None else self._start_of_page(listing, next_token)
         size = self._default_page_size if page_size is None else int(page_size)
-        groups = self._data.groups_of(user_id, inherited=inherited)
-        page: Json = {"data": groups[start : start + size]}
-        if start + size < len(groups):
+        page: Json = {"data": [shown(row) for row in found[start : start + size]]}
+        if start + size < len(found):
             page["nextToken"] = self._page_token(listing, start + size)
         self._counts.pages += 1
         return JSONResponse(page)

@@ -1,0 +1,295 @@
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.error import Error
+from ...models.user import User
+from ...models.user_page import UserPage
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    org_id: str,
+    *,
+    ids: list[str] | Unset = UNSET,
+    page_size: int | Unset = UNSET,
+    next_token: str | Unset = UNSET,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    json_ids: list[str] | Unset = UNSET
+    if not isinstance(ids, Unset):
+        json_ids = ids
+
+    params["ids"] = json_ids
+
+    params["pageSize"] = page_size
+
+    params["nextToken"] = next_token
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/organizations/{org_id}/users".format(
+            org_id=quote(str(org_id), safe=""),
+        ),
+        "params": params,
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Error | list[User] | User | UserPage | None:
+    if response.status_code == 200:
+
+        def _parse_response_200(data: object) -> list[User] | User | UserPage:
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                response_200_type_0 = User.from_dict(data)
+
+                return response_200_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                response_200_type_1 = []
+                _response_200_type_1 = data
+                for response_200_type_1_item_data in _response_200_type_1:
+                    response_200_type_1_item = User.from_dict(
+                        response_200_type_1_item_data
+                    )
+
+                    response_200_type_1.append(response_200_type_1_item)
+
+                return response_200_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, dict):
+                raise TypeError()
+            response_200_type_2 = UserPage.from_dict(data)
+
+            return response_200_type_2
+
+        response_200 = _parse_response_200(response.json())
+
+        return response_200
+
+    if response.status_code == 400:
+        response_400 = Error.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = Error.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = Error.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 413:
+        response_413 = Error.from_dict(response.json())
+
+        return response_413
+
+    if response.status_code == 429:
+        response_429 = Error.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = Error.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 502:
+        response_502 = Error.from_dict(response.json())
+
+        return response_502
+
+    if response.status_code == 504:
+        response_504 = Error.from_dict(response.json())
+
+        return response_504
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Error | list[User] | User | UserPage]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    org_id: str,
+    *,
+    client: AuthenticatedClient,
+    ids: list[str] | Unset = UNSET,
+    page_size: int | Unset = UNSET,
+    next_token: str | Unset = UNSET,
+) -> Response[Error | list[User] | User | UserPage]:
+    """List the users of the organization
+
+     One page of the users of the organization. Follow `nextToken` for the rest; a page may be empty and
+    still carry one.
+
+    Args:
+        org_id (str):
+        ids (list[str] | Unset):
+        page_size (int | Unset):
+        next_token (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Error | list[User] | User | UserPage]
+    """
+
+    kwargs = _get_kwargs(
+        org_id=org_id,
+        ids=ids,
+        page_size=page_size,
+        next_token=next_token,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    org_id: str,
+    *,
+    client: AuthenticatedClient,
+    ids: list[str] | Unset = UNSET,
+    page_size: int | Unset = UNSET,
+    next_token: str | Unset = UNSET,
+) -> Error | list[User] | User | UserPage | None:
+    """List the users of the organization
+
+     One page of the users of the organization. Follow `nextToken` for the rest; a page may be empty and
+    still carry one.
+
+    Args:
+        org_id (str):
+        ids (list[str] | Unset):
+        page_size (int | Unset):
+        next_token (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Error | list[User] | User | UserPage
+    """
+
+    return sync_detailed(
+        org_id=org_id,
+        client=client,
+        ids=ids,
+        page_size=page_size,
+        next_token=next_token,
+    ).parsed
+
+
+async def asyncio_detailed(
+    org_id: str,
+    *,
+    client: AuthenticatedClient,
+    ids: list[str] | Unset = UNSET,
+    page_size: int | Unset = UNSET,
+    next_token: str | Unset = UNSET,
+) -> Response[Error | list[User] | User | UserPage]:
+    """List the users of the organization
+
+     One page of the users of the organization. Follow `nextToken` for the rest; a page may be empty and
+    still carry one.
+
+    Args:
+        org_id (str):
+        ids (list[str] | Unset):
+        page_size (int | Unset):
+        next_token (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Error | list[User] | User | UserPage]
+    """
+
+    kwargs = _get_kwargs(
+        org_id=org_id,
+        ids=ids,
+        page_size=page_size,
+        next_token=next_token,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    org_id: str,
+    *,
+    client: AuthenticatedClient,
+    ids: list[str] | Unset = UNSET,
+    page_size: int | Unset = UNSET,
+    next_token: str | Unset = UNSET,
+) -> Error | list[User] | User | UserPage | None:
+    """List the users of the organization
+
+     One page of the users of the organization. Follow `nextToken` for the rest; a page may be empty and
+    still carry one.
+
+    Args:
+        org_id (str):
+        ids (list[str] | Unset):
+        page_size (int | Unset):
+        next_token (str | Unset):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Error | list[User] | User | UserPage
+    """
+
+    return (
+        await asyncio_detailed(
+            org_id=org_id,
+            client=client,
+            ids=ids,
+            page_size=page_size,
+            next_token=next_token,
+        )
+    ).parsed
