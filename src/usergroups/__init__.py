@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ._auth.store import TokenStore
     from ._auth.token import Token
     from ._http.retry import RetryPolicy
+    from ._review.review import review
+    from ._review.rows import Membership
     from .bulk import Outcome, sweep
     from .errors import (
         APIConnectionError,
@@ -32,7 +34,18 @@ if TYPE_CHECKING:
     from .pagination import AsyncPager, Page
     from .smartpm import SmartPMClient
 else:
-    _HOMES = ("errors", "bulk", "pagination", "_auth.token", "_auth.store", "_http.retry", "m3ter", "smartpm")
+    _HOMES = (
+        "errors",
+        "bulk",
+        "pagination",
+        "_auth.token",
+        "_auth.store",
+        "_http.retry",
+        "m3ter",
+        "smartpm",
+        "_review.rows",
+        "_review.review",
+    )
 
     def _imported(home: str) -> ModuleType:
         try:
@@ -64,6 +77,7 @@ __all__ = [
     "ConfigurationError",
     "InvalidArgumentError",
     "M3terClient",
+    "Membership",
     "NotFoundError",
     "Outcome",
     "Page",
@@ -78,6 +92,7 @@ __all__ = [
     "UnexpectedResponseError",
     "UserGroupsError",
     "__version__",
+    "review",
     "sweep",
 ]
 

@@ -1,7 +1,7 @@
 """Ending tasks together with the code that started them."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 _CLOSING_TIME = 5.0  # seconds before further cancels reach a closing task
@@ -31,3 +31,14 @@ async def end(tasks: Collection[asyncio.Future[Any]], *, closing: Collection[asy
             task.exception()
     if cancelled is not None:
         raise cancelled
+
+
+async def together(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """
+    Run *coroutines* as tasks, and end the others when one raises.
+    """
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await end(tasks)

@@ -1,0 +1,1 @@
+"""An access review: who is in which user group, from credentials alone."""

@@ -1,0 +1,172 @@
+"""The review of m3ter: by its groups and what is in them, or by its users and their groups."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import aclosing
+from functools import partial
+
+import attrs
+
+from usergroups._tasks import together
+from usergroups.bulk import sweep
+from usergroups.errors import NotFoundError, UserGroupsError
+from usergroups.m3ter import M3terClient, UserGroup
+
+from .feed import Feed, Frontier
+from .rows import By, Known, Membership
+
+_PAGE = 100  # items: as many as all lists allow
+
+_row = partial(Membership, system="m3ter")
+
+
+@attrs.define
+class _Contents:
+    """
+    What is directly in a group: *users*, and *nested* groups.
+
+    If there is an *error* there may be more, unless the group *is_gone*.
+    """
+
+    users: list[str] = attrs.Factory(list[str])
+    nested: list[str] = attrs.Factory(list[str])
+    error: str = ""
+    is_gone: bool = False
+
+
+class M3terReview:
+    """
+    The review of one m3ter organization, whose rows go to *feed*.
+
+    By groups, it asks what is in each group, and resolves nested groups itself. By users, it asks for the
+    groups of each, once for all of them and once for those that the user is directly in.
+    """
+
+    def __init__(self, client: M3terClient, feed: Feed, concurrency: int) -> None:
+        self._client = client
+        self._feed = feed
+        self._concurrency = concurrency
+        self._emails: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    async def run(self, by: By | None, rows: Iterable[Membership]) -> None:
+        """
+        Find all memberships but those that *rows* of an earlier review tell. Without *by*, go where there is less.
+        """
+        await together(self._list_users(), self._list_groups())
+        if by is None:
+            by = "groups" if len(self._names) <= 2 * len(self._emails) else "users"
+        self._known = Known.of(rows, "m3ter", by)
+        await (self._by_groups() if by == "groups" else self._by_users())
+
+    async def _list_users(self) -> None:
+        try:
+            async for user in self._client.list_users(page_size=_PAGE, prefetch=True):
+                self._emails[user.id] = user.email or ""
+        except UserGroupsError as error:
+            await self._feed.put([_row(error=f"not all users could be listed: {error}")])
+
+    async def _list_groups(self) -> None:
+        try:
+            async for group in self._client.list_groups(page_size=_PAGE, prefetch=True):
+                self._names[group.id] = group.name or ""
+        except UserGroupsError as error:
+            await self._feed.put([_row(error=f"not all groups could be listed: {error}")])
+
+    async def _put(self, rows: Iterable[Membership]) -> None:
+        await self._feed.put(self._known.new(rows))
+
+    async def _by_groups(self) -> None:
+        contents = {group_id: _Contents(users) for group_id, users in self._known.complete.items()}
+        groups = dict.fromkeys([*self._names, *self._known.failed])
+        keys = Frontier([group_id for group_id in groups if group_id not in contents], self._feed)
+        nesting: list[str] = []  # groups that need others to be known
+
+        async with aclosing(sweep(self._contents, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
+            async for outcome in outcomes:
+                gone = isinstance(outcome.error, NotFoundError)
+                contents[outcome.key] = outcome.value or _Contents(error=str(outcome.error), is_gone=gone)
+                for nested in contents[outcome.key].nested:
+                    if nested not in self._known.complete:
+                        keys.add(nested)
+                if contents[outcome.key].nested:
+                    nesting.append(outcome.key)
+                else:
+                    await self._put(self._of_group(outcome.key, contents))
+                keys.done()
+        for group_id in nesting:
+            await self._put(self._of_group(group_id, contents))
+        in_group = {user_id for group in contents.values() for user_id in group.users}
+        alone = (each for each in self._emails.items() if each[0] not in in_group)
+        await self._put(_row(user_id=user_id, user_email=email) for user_id, email in alone)
+
+    async def _contents(self, group_id: str) -> _Contents:
+        contents = _Contents()
+        async for item in self._client.list_group_items(group_id, page_size=_PAGE):
+            kind = (item.target_type or "").casefold()
+            if kind not in ("item", "group") or not item.target_id:
+                contents.error = f"it holds an item that is no user and no group: {item.id or 'without an id'}"
+            else:
+                (contents.users if kind == "item" else contents.nested).append(item.target_id)
+        return contents
+
+    def _of_group(self, group_id: str, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
+        """Yield the rows of a group: of its users, those of groups nested in it, and of what may be missing."""
+        group = partial(_row, group_id=group_id, group_name=self._names.get(group_id, ""))
+        users = dict.fromkeys(contents[group_id].users, False)
+        errors = [contents[group_id].error]
+        for nested in _nested_in(group_id, contents):
+            for user_id in contents[nested].users:
+                users.setdefault(user_id, True)
+            if not contents[nested].is_gone:
+                errors.append(contents[nested].error and f"in the nested group {nested}: {contents[nested].error}")
+        for user_id, inherited in users.items():
+            yield group(user_id=user_id, user_email=self._emails.get(user_id, ""), inherited=inherited)
+        if any(errors):
+            yield group(error="; ".join(filter(None, errors)))
+        elif not users:
+            yield group()
+
+    async def _by_users(self) -> None:
+        known = self._known.complete
+        keys = Frontier([user_id for user_id in self._emails if user_id not in known], self._feed)
+        used = {group_id for groups in known.values() for group_id in groups}
+
+        async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
+            async for outcome in outcomes:
+                user = partial(_row, user_id=outcome.key, user_email=self._emails[outcome.key])
+                if outcome.error is not None:
+                    await self._put([user(error=str(outcome.error))])
+                else:
+                    groups = outcome.result()
+                    used.update(group.id for group, _ in groups)
+                    rows = [
+                        user(group_id=group.id, group_name=group.name or "", inherited=inherited)
+                        for group, inherited in groups
+                    ]
+                    await self._put(rows or [user()])
+                keys.done()
+        await self._put(
+            _row(group_id=group_id, group_name=name) for group_id, name in self._names.items() if group_id not in used
+        )
+
+    async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
+        """Return the groups of a user, each with whether it is inherited."""
+        direct = await self._client.list_user_groups(user_id, inherited=False, page_size=_PAGE)
+        if not direct:
+            return []
+        every = {group.id: group for group in direct}
+        for group in await self._client.list_user_groups(user_id, inherited=True, page_size=_PAGE):
+            every.setdefault(group.id, group)
+        own = {group.id for group in direct}
+        return [(group, group_id not in own) for group_id, group in every.items()]
+
+
+def _nested_in(group_id: str, contents: Mapping[str, _Contents]) -> list[str]:
+    """Return the groups that are nested in a group, however deep, each once, and without itself."""
+    found = {group_id: None}
+    waiting = [group_id]
+    for one in waiting:
+        new = [nested for nested in dict.fromkeys(contents[one].nested) if nested not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return waiting[1:]

@@ -1,0 +1,74 @@
+"""The review of one or both systems."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+
+from usergroups._arguments import of_call
+from usergroups._tasks import end, together
+from usergroups.m3ter import M3terClient
+from usergroups.smartpm import SmartPMClient
+
+from .feed import Feed, Progress
+from .m3ter import M3terReview
+from .rows import By, Membership
+from .smartpm import SmartPMReview
+
+
+def review(
+    m3ter: M3terClient | None = None,
+    smartpm: SmartPMClient | None = None,
+    by: By | None = None,
+    progress: Progress | None = None,
+    *,
+    known: Iterable[Membership] = (),
+    concurrency: int = 16,
+) -> AsyncGenerator[Membership, None]:
+    """
+    Yield every membership that the credentials of *m3ter* and *smartpm* lead to, as it is found.
+
+    m3ter is asked *by* "groups" (what is in each) or by "users" (the groups of each), with the same result; None
+    chooses what takes fewer requests. *progress* is called with how many groups and users have been asked about,
+    and how many there are, None as long as that is not known. *known* are the rows of a review that was
+    interrupted, in their order: what they answer is neither asked again nor yielded. *concurrency* is how many
+    are asked about at once in each system.
+
+    What fails becomes a row with an `error`, and the rest goes on. Raises `InvalidArgumentError` for a bad argument.
+    """
+    if m3ter is None and smartpm is None:
+        raise of_call.error("m3ter", "or smartpm must be a client")
+    if m3ter is not None:
+        of_call.instance("m3ter", m3ter, M3terClient)
+    if smartpm is not None:
+        of_call.instance("smartpm", smartpm, SmartPMClient)
+    if by not in (None, "groups", "users"):
+        raise of_call.error("by", "must be 'groups', 'users' or None")
+    if progress is not None and not callable(progress):
+        raise of_call.error("progress", "must be a function of two numbers")
+    of_call.instance("known", known, Iterable)
+    of_call.count("concurrency", concurrency)
+    return _review(m3ter, smartpm, by, progress, list(known), concurrency)
+
+
+async def _review(
+    m3ter: M3terClient | None,
+    smartpm: SmartPMClient | None,
+    by: By | None,
+    progress: Progress | None,
+    known: list[Membership],
+    concurrency: int,
+) -> AsyncGenerator[Membership, None]:
+    feed = Feed((m3ter is not None) + (smartpm is not None), progress)
+    reviews = [
+        *([] if m3ter is None else [M3terReview(m3ter, feed, concurrency).run(by, known)]),
+        *([] if smartpm is None else [SmartPMReview(smartpm, feed, concurrency).run(known)]),
+    ]
+    # A task, and no generator in a generator: an event loop that ends closes all generators at once.
+    finding = asyncio.create_task(together(*reviews))
+    finding.add_done_callback(lambda _: feed.end())
+    try:
+        while (rows := await feed.take()) is not None:
+            for row in rows:
+                yield row
+        await finding
+    finally:
+        await end([finding])
