@@ -366,9 +366,7 @@ class TestArguments:
 class TestEncryption:
     """With a key, whoever reads the Redis learns no token."""
 
-    @pytest.mark.parametrize(
-        "keys", [FERNET_KEYS[0], FERNET_KEYS[0].decode(), FERNET_KEYS, [FERNET_KEYS[1].decode(), FERNET_KEYS[0]]]
-    )
+    @pytest.mark.parametrize("keys", [FERNET_KEYS[0], FERNET_KEYS[0].decode(), FERNET_KEYS, FERNET_KEYS[::-1]])
     async def test_token_is_read_with_any_of_the_keys(
         self, process: FakeAsyncRedis, keys: str | bytes | list[str | bytes]
     ) -> None:
@@ -403,7 +401,7 @@ class TestEncryption:
     @pytest.mark.parametrize("key", ["", "short", b"short", [], [FERNET_KEYS[0], "short"], [1], 5, "\u00e9" * 44])
     def test_bad_key_is_refused(self, process: FakeAsyncRedis, key: Any) -> None:
         """What is no Fernet key is refused, and never shown."""
-        with pytest.raises(ConfigurationError, match="^encryption_key must be a Fernet key") as raised:
+        with pytest.raises(ConfigurationError, match="encryption_key must be a Fernet key, 32") as raised:
             RedisTokenStore(process, key=KEY, encryption_key=key)
 
         assert "short" not in str(raised.value)
