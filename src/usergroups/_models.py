@@ -4,7 +4,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -17,6 +18,7 @@ import attrs
 
 _log = getLogger("usergroups")
 
+C = TypeVar("C")
 M = TypeVar("M")
 
 
@@ -128,7 +130,8 @@ def _whole_number(number: float) -> int:
 
 
 # For each type of a field: the JSON types that it may arrive as, each with its reader, and the type's name in errors.
-_TYPES: Mapping[type, tuple[Mapping[type, Read], str]] = {
+_TYPES: Mapping[Any, tuple[Mapping[type, Read], str]] = {
+    Any: (dict.fromkeys((NoneType, bool, int, float, str, list, dict), _unchanged), "any value"),
     NoneType: ({NoneType: _unchanged}, ""),
     bool: ({bool: _unchanged}, "true or false"),
     date: ({str: _full_date}, "a date"),
@@ -145,13 +148,13 @@ class _Kind:
     """
     The values that a field may hold.
 
-    *reads* has the reader of each JSON type, *model* is the model of an object, *items* the kind of an array's items,
-    and *expected* names them all for an error.
+    *reads* has the reader of each JSON type, *models* those that an object may be, *items* the kinds that the items of
+    an array may be of, and *expected* names them all for an error.
     """
 
     reads: dict[type, Read] = attrs.field(factory=dict[type, Read])
-    model: Any = None
-    items: "_Kind | None" = None
+    models: list[Any] = attrs.field(factory=list[Any])
+    items: "list[_Kind]" = attrs.field(factory=list["_Kind"])
     expected: str = ""
 
     @classmethod
@@ -160,16 +163,31 @@ class _Kind:
         kind, names = cls(), set[str]()
         for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
             if get_origin(part) is list:
-                kind.items, name = _Kind.of(*get_args(part)), "an array"
+                kind.items.append(_Kind.of(*get_args(part)))
+                name = "an array"
             elif attrs.has(part):
-                kind.model, name = part, "an object"
+                kind.models.append(part)
+                name = "an object"
             else:
                 is_one_of = get_origin(part) is Literal or issubclass(part, Enum)
                 reads, name = (_one_of(part), "one of its values") if is_one_of else _TYPES[part]
-                kind.reads.update({one: read for one, read in reads.items() if kind.reads.get(one) is not _unchanged})
+                for one, read in reads.items():
+                    kind.reads[one] = _either(kind.reads[one], read) if one in kind.reads else read
             names.add(name)
         kind.expected = " or ".join(sorted(names - {""}))
         return kind
+
+
+def _either(first: Read, second: Read) -> Read:
+    """Return a reader that reads as *first* does, or, what does not fit that, as *second* does."""
+
+    def read(value: Any) -> object:
+        try:
+            return first(value)
+        except _UNFIT:
+            return second(value)
+
+    return first if first is _unchanged else read
 
 
 def _one_of(part: Any) -> dict[type, Read]:
@@ -186,13 +204,15 @@ class _Table(dict[tuple[type, ...], _Plan]):
     """
     The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    As a mapping, it caches how values of each combination of JSON types are read, so that most objects take one
-    look-up. It raises `KeyError` for a combination that must be checked one by one.
+    *others* is the kind of what is in no field, or None where that may be anything. As a mapping, it caches how values
+    of each combination of JSON types are read, so that most objects take one look-up. It raises `KeyError` for a
+    combination that must be checked one by one.
     """
 
-    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...]) -> None:
+    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...], others: _Kind | None) -> None:
         super().__init__()
         self.fields = fields
+        self.others = others
 
     def __missing__(self, types: tuple[type, ...]) -> _Plan:
         # The types of nested models and arrays have no reader.
@@ -210,11 +230,13 @@ def _table(model: Any) -> _Table:
     hints = get_type_hints(model, localns=dict(vars(package)))
     fields = [field for field in attrs.fields(model) if field.init]
     json_names = model(**{field.name: _Probe() for field in fields}).to_dict()
+    _, other = get_args(hints["additional_properties"])
     return _Table(
         tuple(
             (json_name, _MISSING if field.default is attrs.NOTHING else None, _Kind.of(hints[field.name]))
             for json_name, field in zip(json_names, fields, strict=True)
-        )
+        ),
+        None if other is Any else _Kind.of(other),
     )
 
 
@@ -254,7 +276,7 @@ class Reader:
         except _UNFIT:
             values = []
         instance = generated(*(values or self._one_by_one(generated, raw, rest, path)))
-        instance.additional_properties = rest
+        instance.additional_properties = rest if table.others is None else self._map(table.others, rest, path)
         return cast("M", instance)
 
     def _one_by_one(self, model: Any, raw: dict[str, object], rest: dict[str, object], path: str) -> list[object]:
@@ -265,25 +287,43 @@ class Reader:
             try:
                 values.append(self._value(kind, value, f"{path}.{json_name}"))
             except MismatchError as mismatch:
-                if absent is _MISSING or kind.items is not None:
+                if absent is _MISSING or kind.items:
                     raise
                 self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
                 values.append(None)
         return values
 
-    def _value(self, kind: _Kind, value: Any, path: str) -> object:
+    def _value(self, kind: _Kind, value: object, path: str) -> object:
         if value is _MISSING:
             raise MismatchError(path, "it is missing")
-        if kind.items is not None and is_array(value):
-            return [self._value(kind.items, one, f"{path}[{index}]") for index, one in enumerate(value)]
-        if kind.model is not None and type(value) not in kind.reads:
-            return self.read(kind.model, value, path)
-        try:
-            return kind.reads[type(value)](value)
-        except _UNFIT:
-            pass
+        read = kind.reads.get(type(value))
+        if read is not None:
+            try:
+                return read(value)
+            except _UNFIT:
+                pass
+        elif kind.models and is_object(value):
+            return self._first(self.read, kind.models, value, path)
+        elif kind.items and is_array(value):
+            return self._first(self._array, kind.items, value, path)
         raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.expected}")
+
+    def _first(self, read: Callable[[C, M, str], object], choices: Sequence[C], value: M, path: str) -> object:
+        """Return *value* as the first of *choices* that it fits."""
+        if len(choices) == 1:
+            return read(choices[0], value, path)
+        for choice in choices:
+            with suppress(MismatchError):
+                return read(choice, value, path)
+        raise MismatchError(path, "it fits none of the schemas that it may have")
+
+    def _array(self, items: _Kind, raw: list[object], path: str) -> list[object]:
+        return [self._value(items, one, f"{path}[{index}]") for index, one in enumerate(raw)]
+
+    def _map(self, values: _Kind, raw: Mapping[str, object], path: str) -> dict[str, object]:
+        """Return *raw* with each value read. Its keys are not in the path of an error: they came from outside."""
+        return {key: self._value(values, one, f"{path}.*") for key, one in raw.items()}
 
     def _warn_once(self, model: Any, json_name: str, mismatch: MismatchError) -> None:
         if (model, json_name) not in self._warned:

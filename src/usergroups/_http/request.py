@@ -11,6 +11,7 @@ import attrs
 import httpx
 
 from usergroups._arguments import of_client
+from usergroups._models import is_array
 from usergroups._secrets import Secret
 from usergroups._version import __version__
 
@@ -88,7 +89,7 @@ def _encoded(values: Mapping[str, object], encode: Callable[[str], str]) -> str:
     return "&".join(
         f"{_name(name)}={encode(_text(name, one))}"
         for name, value in values.items()
-        for one in (value if isinstance(value, list) else (value,))
+        for one in (value if is_array(value) else (value,))
     )
 
 
