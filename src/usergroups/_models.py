@@ -4,21 +4,18 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
+from collections.abc import Mapping
 from functools import cache
 from logging import getLogger
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
-from uuid import UUID
+from types import NoneType
+from typing import Any, TypeGuard, TypeVar, cast, get_args, get_type_hints
 
 import attrs
 
+from ._kinds import UNFIT, Kind, Read, unchanged
+
 _log = getLogger("usergroups")
 
-C = TypeVar("C")
 M = TypeVar("M")
 
 
@@ -91,111 +88,6 @@ def _finite(number: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
-Read = Callable[[Any], object]
-"""A function from a value of one JSON type to its Python value. Raises one of `_UNFIT`."""
-
-_UNFIT = (KeyError, ValueError, OverflowError)
-_DATE_TIME = re.compile(
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?"
-    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
-)
-
-
-def _unchanged(value: object) -> object:
-    return value
-
-
-def _date_time(text: str) -> datetime:
-    """
-    Return *text*, a date-time of RFC 3339, 5.6, as a datetime. Without an offset it is UTC.
-
-    An offset may lack its colon. A leap second becomes the next second. Fractions are cut to microseconds.
-    """
-    if not _DATE_TIME.fullmatch(text):
-        raise ValueError
-    if text[17] == "6":  # second 60
-        return _date_time(f"{text[:17]}59{text[19:]}") + timedelta(seconds=1)
-    moment = datetime.fromisoformat(text.upper())
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _full_date(text: str) -> date:
-    return _date_time(f"{text}T00:00:00").date()
-
-
-def _whole_number(number: float) -> int:
-    if not number.is_integer():
-        raise ValueError
-    return int(number)
-
-
-# For each type of a field: the JSON types that it may arrive as, each with its reader, and the type's name in errors.
-_TYPES: Mapping[Any, tuple[Mapping[type, Read], str]] = {
-    Any: (dict.fromkeys((NoneType, bool, int, float, str, list, dict), _unchanged), "any value"),
-    NoneType: ({NoneType: _unchanged}, ""),
-    bool: ({bool: _unchanged}, "true or false"),
-    date: ({str: _full_date}, "a date"),
-    datetime: ({str: _date_time}, "a date-time"),
-    float: ({float: _unchanged, int: _unchanged}, "a number"),
-    int: ({int: _unchanged, float: _whole_number}, "a whole number"),
-    str: ({str: _unchanged}, "text"),
-    UUID: ({str: UUID}, "a UUID"),
-}
-
-
-@attrs.define
-class _Kind:
-    """
-    The values that a field may hold.
-
-    *reads* has the reader of each JSON type, *models* those that an object may be, *items* the kinds that the items of
-    an array may be of, and *expected* names them all for an error.
-    """
-
-    reads: dict[type, Read] = attrs.field(factory=dict[type, Read])
-    models: list[Any] = attrs.field(factory=list[Any])
-    items: "list[_Kind]" = attrs.field(factory=list["_Kind"])
-    expected: str = ""
-
-    @classmethod
-    def of(cls, hint: Any) -> "_Kind":
-        """Return the kind of a field with the type hint *hint*."""
-        kind, names = cls(), set[str]()
-        for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
-            if get_origin(part) is list:
-                kind.items.append(_Kind.of(*get_args(part)))
-                name = "an array"
-            elif attrs.has(part):
-                kind.models.append(part)
-                name = "an object"
-            else:
-                is_one_of = get_origin(part) is Literal or issubclass(part, Enum)
-                reads, name = (_one_of(part), "one of its values") if is_one_of else _TYPES[part]
-                for one, read in reads.items():
-                    kind.reads[one] = _either(kind.reads[one], read) if one in kind.reads else read
-            names.add(name)
-        kind.expected = " or ".join(sorted(names - {""}))
-        return kind
-
-
-def _either(first: Read, second: Read) -> Read:
-    """Return a reader that reads as *first* does, or, what does not fit that, as *second* does."""
-
-    def read(value: Any) -> object:
-        try:
-            return first(value)
-        except _UNFIT:
-            return second(value)
-
-    return first if first is _unchanged else read
-
-
-def _one_of(part: Any) -> dict[type, Read]:
-    """Return the readers of an enumeration or a `Literal`."""
-    members: dict[object, object] = {one: one for one in get_args(part)} or {one.value: one for one in part}
-    return dict.fromkeys({type(value) for value in members}, members.__getitem__)
-
-
 _Plan = tuple[tuple[int, Read], ...]
 """The values of an object that need reading: each by its index, with its reader."""
 
@@ -209,7 +101,7 @@ class _Table(dict[tuple[type, ...], _Plan]):
     combination that must be checked one by one.
     """
 
-    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...], others: _Kind | None) -> None:
+    def __init__(self, fields: tuple[tuple[str, object, Kind], ...], others: Kind | None) -> None:
         super().__init__()
         self.fields = fields
         self.others = others
@@ -217,7 +109,7 @@ class _Table(dict[tuple[type, ...], _Plan]):
     def __missing__(self, types: tuple[type, ...]) -> _Plan:
         # The types of nested models and arrays have no reader.
         reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
-        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
+        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not unchanged)
         return self[types]
 
 
@@ -233,11 +125,16 @@ def _table(model: Any) -> _Table:
     _, other = get_args(hints["additional_properties"])
     return _Table(
         tuple(
-            (json_name, _MISSING if field.default is attrs.NOTHING else None, _Kind.of(hints[field.name]))
+            (json_name, _MISSING if field.default is attrs.NOTHING else None, Kind.of(hints[field.name]))
             for json_name, field in zip(json_names, fields, strict=True)
         ),
-        None if other is Any else _Kind.of(other),
+        None if other is Any else Kind.of(other),
     )
+
+
+def _has_required(model: Any, raw: dict[str, object]) -> bool:
+    fields = _table(model).fields
+    return all(kind.takes(raw.get(name, absent)) for name, absent, kind in fields if absent is _MISSING)
 
 
 class _Probe(list[Any]):
@@ -273,7 +170,7 @@ class Reader:
         try:
             for index, read in table[tuple(map(type, values))]:
                 values[index] = read(values[index])
-        except _UNFIT:
+        except UNFIT:
             values = []
         instance = generated(*(values or self._one_by_one(generated, raw, rest, path)))
         instance.additional_properties = rest if table.others is None else self._map(table.others, rest, path)
@@ -287,41 +184,41 @@ class Reader:
             try:
                 values.append(self._value(kind, value, f"{path}.{json_name}"))
             except MismatchError as mismatch:
-                if absent is _MISSING or kind.items:
+                if absent is _MISSING or kind.items is not None:
                     raise
                 self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
                 values.append(None)
         return values
 
-    def _value(self, kind: _Kind, value: object, path: str) -> object:
+    def _value(self, kind: Kind, value: object, path: str) -> object:
         if value is _MISSING:
             raise MismatchError(path, "it is missing")
         read = kind.reads.get(type(value))
         if read is not None:
             try:
                 return read(value)
-            except _UNFIT:
+            except UNFIT:
                 pass
         elif kind.models and is_object(value):
-            return self._first(self.read, kind.models, value, path)
-        elif kind.items and is_array(value):
-            return self._first(self._array, kind.items, value, path)
+            return self._model(kind.models, value, path)
+        elif kind.items is not None and is_array(value):
+            return [self._value(kind.items, one, f"{path}[{index}]") for index, one in enumerate(value)]
         raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.expected}")
 
-    def _first(self, read: Callable[[C, M, str], object], choices: Sequence[C], value: M, path: str) -> object:
-        """Return *value* as the first of *choices* that it fits."""
-        if len(choices) == 1:
-            return read(choices[0], value, path)
-        for choice in choices:
-            with suppress(MismatchError):
-                return read(choice, value, path)
-        raise MismatchError(path, "it fits none of the schemas that it may have")
+    def _model(self, models: list[Any], raw: dict[str, object], path: str) -> object:
+        """Return *raw* as one of *models*: of several, the first whose required fields it has."""
+        reason = "it fits none of the schemas that it may have"
+        for model in models:
+            if len(models) == 1 or _has_required(model, raw):
+                try:
+                    return self.read(model, raw, path)
+                except RecursionError:
+                    reason = "it is nested too deeply"
+                    break
+        raise MismatchError(path, reason)
 
-    def _array(self, items: _Kind, raw: list[object], path: str) -> list[object]:
-        return [self._value(items, one, f"{path}[{index}]") for index, one in enumerate(raw)]
-
-    def _map(self, values: _Kind, raw: Mapping[str, object], path: str) -> dict[str, object]:
+    def _map(self, values: Kind, raw: Mapping[str, object], path: str) -> dict[str, object]:
         """Return *raw* with each value read. Its keys are not in the path of an error: they came from outside."""
         return {key: self._value(values, one, f"{path}.*") for key, one in raw.items()}
 

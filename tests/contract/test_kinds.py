@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from rig.schemas import Json, assert_fields, generate
-from usergroups._models import MismatchError, Reader
+from rig.schemas import Json, assert_fields, assert_kind, generate
+from usergroups._models import MismatchError, Reader, _table
 
 ID = "550e8400-e29b-41d4-a716-446655440000"
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -43,6 +43,11 @@ SCHEMAS: Json = {
     "Dog": record("kind", "name", kind={"const": "dog"}, name=TEXT, walks={"type": "integer"}),
     "Bird": record("kind", kind={"type": "string", "enum": ["parrot", "wren"]}),
     "Pet": {"oneOf": [ref("Dog"), ref("Cat"), ref("Bird")], "discriminator": {"propertyName": "kind"}},
+    "Branch": record("left", "kind", left=ref("Plant"), kind={"const": "branch"}),
+    "Twig": record("left", "kind", left=ref("Plant"), kind={"const": "twig"}),
+    "Leaf": record("kind", kind={"const": "leaf"}),
+    "Plant": {"oneOf": [ref("Branch"), ref("Leaf"), ref("Twig")]},
+    "Tree": record(trees=array(ref("Tree"))),
     "Home": record(pets=array(ref("Pet"))),
     "Phone": record("number", number=TEXT),
     "Post": record("street", street=TEXT),
@@ -119,7 +124,7 @@ KINDS = {
     "nested": Kind(array(array({"type": "integer"})), [[1], []], [[1], []], ([1], [["1"]])),
     "colourList": Kind(array(ref("Colour")), ["red"], lambda m: [m.Colour.RED], (["green"],)),
     "listOrNull": Kind({"type": ["array", "null"], "items": TEXT}, ["a"], ["a"], ([5],)),
-    "textsOrNumbers": Kind({"anyOf": [array(TEXT), array({"type": "integer"})]}, [1], [1], (["a", 1],)),
+    "listOrText": Kind({"anyOf": [array(TEXT), TEXT]}, ["a"], ["a"], ([5], 5)),
 }
 LISTS = {name for name, kind in KINDS.items() if isinstance(kind.good, list)}
 SINGLE = KINDS.keys() - LISTS
@@ -220,8 +225,38 @@ def test_place_of_a_mismatch(scratch: Scratch, model: str, raw: object, path: st
     assert (caught.value.json_path, caught.value.reason) == (path, reason)
 
 
-@pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if "enum" not in schema] + ["Everything"])
+def test_models_of_a_union_are_told_apart_at_each_level(scratch: Scratch) -> None:
+    """Which of a union's models it is takes one look at each level, whatever is within."""
+    plant = {"kind": "leaf"}
+    for _ in range(50):
+        plant = {"left": plant, "kind": "twig"}
+
+    made = Reader().read(scratch.models.Twig, plant)
+
+    assert made.to_dict() == plant
+
+
+def test_f51_nested_too_deeply(scratch: Scratch) -> None:
+    """A document that is nested more deeply than Python can follow is an error."""
+    tree: Json = {}
+    for _ in range(900):
+        tree = {"trees": [tree]}
+
+    with pytest.raises(MismatchError) as caught:
+        Reader().read(scratch.models.Tree, tree)
+
+    assert caught.value.reason == "it is nested too deeply"
+
+
+@pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if not {"enum", "oneOf"} & schema.keys()])
 def test_fields_are_those_of_the_spec(scratch: Scratch, name: str) -> None:
     """Each model's fields have the names and the types of its schema."""
-    if name != "Pet":  # a union is no model
-        assert_fields(getattr(scratch.models, name), scratch.spec["components"]["schemas"][name], scratch.spec)
+    assert_fields(getattr(scratch.models, name), SCHEMAS[name], scratch.spec)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_field_is_that_of_the_spec(scratch: Scratch, name: str) -> None:
+    """Each kind of field has the types of its schema."""
+    [kind] = [kind for known, _, kind in _table(scratch.models.Everything).fields if known == name]
+
+    assert_kind(kind, KINDS[name].schema, scratch.spec, is_optional=True)

@@ -75,13 +75,13 @@ def assert_fields(model: Any, schema: Json, spec: Json) -> None:
 def assert_kind(kind: Any, schema: Json, spec: Json, *, is_optional: bool = False) -> None:
     """Assert that *kind* has the values that *schema* allows, and calls them as it does."""
     named = allowed(schema, spec)
-    types = set(kind.reads) | ({dict} if kind.models else set()) | ({list} if kind.items else set())
+    types = set(kind.reads) | ({dict} if kind.models else set()) | (set() if kind.items is None else {list})
 
     assert types == set().union(*named.values(), {NoneType} if is_optional else ())
     assert kind.expected == " or ".join(sorted(named.keys() - {""}))
     items = whole(schema, spec).get("items")
     if items is not None:
-        assert_kind(*kind.items, items, spec)
+        assert_kind(kind.items, items, spec)
 
 
 def generate(folder: Path, name: str, *, paths: Json | None = None, schemas: Json | None = None) -> Json:

@@ -590,6 +590,26 @@ class TestFuture:
         assert (error.json_path, error.reason) == (f"$.{name}", "it is missing")
 
 
+@attrs.define
+class Ambiguous:
+    """A model with a field of two kinds of arrays."""
+
+    __module__ = "usergroups_m3ter_api.models.ambiguous"
+
+    tags: list[str] | list[int]
+    additional_properties: dict[str, Any] = attrs.field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"tags": self.tags}
+
+
+def test_arrays_of_several_kinds_are_no_field() -> None:
+    """A model that cannot be read fails when it is first looked at, whatever arrives."""
+    with pytest.raises(TypeError, match="several kinds"):
+        build(Ambiguous, {})
+
+
 class TestTable:
     """What is known of a generated model."""
 
