@@ -181,7 +181,7 @@ def test_value_that_fits(scratch: Scratch, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "bad"), refused(SINGLE))
-def test_f109_value_that_does_not_fit(scratch: Scratch, name: str, bad: object) -> None:
+def test_value_that_does_not_fit(scratch: Scratch, name: str, bad: object) -> None:
     """A value that does not fit is None, and kept."""
     made, value = read(scratch, name, bad)
 
@@ -190,7 +190,7 @@ def test_f109_value_that_does_not_fit(scratch: Scratch, name: str, bad: object) 
 
 
 @pytest.mark.parametrize(("name", "bad"), refused(LISTS))
-def test_f52_list_that_does_not_fit(scratch: Scratch, name: str, bad: object) -> None:
+def test_list_that_does_not_fit(scratch: Scratch, name: str, bad: object) -> None:
     """A list that is none, or has an item that does not fit, is an error with its place."""
     with pytest.raises(MismatchError) as caught:
         read(scratch, name, bad)
@@ -198,7 +198,7 @@ def test_f52_list_that_does_not_fit(scratch: Scratch, name: str, bad: object) ->
     assert caught.value.json_path.startswith(f"$.{name}")
 
 
-def test_f109_within_a_model_of_a_union(scratch: Scratch) -> None:
+def test_unfit_field_in_a_model_of_a_union(scratch: Scratch) -> None:
     """A field that does not fit, and is not required, does not keep a model from being the right one."""
     raw = {"kind": "dog", "name": "D", "walks": "two"}
 
@@ -236,7 +236,7 @@ def test_models_of_a_union_are_told_apart_at_each_level(scratch: Scratch) -> Non
     assert made.to_dict() == plant
 
 
-def test_f51_nested_too_deeply(scratch: Scratch) -> None:
+def test_document_nested_too_deeply(scratch: Scratch) -> None:
     """A document that is nested more deeply than Python can follow is an error."""
     tree: Json = {}
     for _ in range(900):

@@ -287,7 +287,7 @@ class TestBuild:
             else:
                 path, context = "$", None
                 assert isinstance(made, model)
-            assert re.match(r"\$(\.\w+|\[\d+\])*$", path)
+            assert re.match(r"\$(\.(\w+|\*)|\[\d+\])*$", path)
             assert context is None
 
 
