@@ -57,7 +57,7 @@ class Request:
         """
         query = f"?{self.query}" if self.query else ""
         own = dict(self.headers)
-        if self.content:
+        if self.content or self.method == "POST":  # of which a server may ask how long it is (RFC 9110, 8.6)
             own["Content-Length"] = str(len(self.content))
         return httpx.Request(
             self.method,
