@@ -76,7 +76,10 @@ def test_every_error_class_is_exported() -> None:
 
 @pytest.mark.parametrize(
     ("module", "names"),
-    [(m3ter, {"M3terClient", "UserGroup"}), (smartpm, {"SmartPMClient", "User", "UserGroup"})],
+    [
+        (m3ter, {"GroupItem", "M3terClient", "User", "UserGroup"}),
+        (smartpm, {"CompanyUser", "ProjectRole", "ProjectRoles", "SmartPMClient", "User", "UserGroup"}),
+    ],
     ids=["m3ter", "smartpm"],
 )
 def test_provider_modules_export_client_and_models(module: object, names: set[str]) -> None:
