@@ -18,6 +18,9 @@ _DATE_TIME = re.compile(
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
 )
+_USUAL_DATE_TIME = re.compile(
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-5][0-9])"
+)
 
 
 def unchanged(value: object) -> object:
@@ -33,6 +36,8 @@ def _date_time(text: str) -> datetime:
 
     An offset may lack its colon. A leap second becomes the next second. Fractions are cut to microseconds.
     """
+    if _USUAL_DATE_TIME.fullmatch(text):
+        return datetime.fromisoformat(text)
     if not _DATE_TIME.fullmatch(text):
         raise ValueError
     if text[17] == "6":  # second 60

@@ -4,13 +4,19 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from logging import getLogger
 from types import NoneType
 from typing import Any, TypeGuard, TypeVar, cast, get_args, get_type_hints
 
 import attrs
+
+try:
+    from msgspec import json as fast_json
+except ModuleNotFoundError:  # of the extra "speed"
+    fast_json = None  # type: ignore[assignment]
 
 from ._kinds import UNFIT, Kind, Read, unchanged
 
@@ -53,6 +59,9 @@ def parse_json(body: bytes) -> object:
     A strict writer can write the result as JSON again: every number is finite, and half of a surrogate pair, which
     only an escape can spell, becomes U+FFFD. Raises `MismatchError` if *body* is not JSON.
     """
+    if fast_json is not None:
+        with suppress(Exception):  # what it does not take, the other parser may
+            return fast_json.decode(body)
     try:
         text = body.decode(json.detect_encoding(body))
         if "\\" in text and (r"\ud" in text or r"\uD" in text):
@@ -88,48 +97,59 @@ def _finite(number: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
-_Plan = tuple[tuple[int, Read], ...]
-"""The values of an object that need reading: each by its index, with its reader."""
+_MISSING = object()  # the value of a required field that did not arrive
+
+_Field = tuple[str, object, Kind]
 
 
-class _Table(dict[tuple[type, ...], _Plan]):
+@attrs.frozen
+class _Table:
     """
     The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    *others* is the kind of what is in no field, or None where that may be anything. As a mapping, it caches how values
-    of each combination of JSON types are read, so that most objects take one look-up. It raises `KeyError` for a
-    combination that must be checked one by one.
+    *others* is the kind of what is in no field, or None where that may be anything. *read_full* reads an object that
+    has each field and no other, *read_any* one with any. Both raise one of `UNFIT` for an object with a value that they
+    do not know how to read.
     """
 
-    def __init__(self, fields: tuple[tuple[str, object, Kind], ...], others: Kind | None) -> None:
-        super().__init__()
-        self.fields = fields
-        self.others = others
-
-    def __missing__(self, types: tuple[type, ...]) -> _Plan:
-        # The types of nested models and arrays have no reader.
-        reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
-        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not unchanged)
-        return self[types]
-
-
-_MISSING = object()  # the value of a required field that did not arrive
+    fields: Sequence[_Field]
+    others: Kind | None
+    read_full: Read
+    read_any: Read
 
 
 @cache
 def _table(model: Any) -> _Table:
     package = sys.modules[model.__module__.rpartition(".")[0]]  # it imports its other models for type checkers only
     hints = get_type_hints(model, localns=dict(vars(package)))
-    fields = [field for field in attrs.fields(model) if field.init]
-    json_names = model(**{field.name: _Probe() for field in fields}).to_dict()
+    attributes = [field for field in attrs.fields(model) if field.init]
+    json_names = model(**{field.name: _Probe() for field in attributes}).to_dict()
     _, other = get_args(hints["additional_properties"])
-    return _Table(
-        tuple(
-            (json_name, _MISSING if field.default is attrs.NOTHING else None, Kind.of(hints[field.name]))
-            for json_name, field in zip(json_names, fields, strict=True)
-        ),
-        None if other is Any else Kind.of(other),
-    )
+    fields = [
+        (json_name, _MISSING if field.default is attrs.NOTHING else None, Kind.of(hints[field.name]))
+        for json_name, field in zip(json_names, attributes, strict=True)
+    ]
+    others = None if other is Any else Kind.of(other)
+    return _Table(fields, others, _compiled(model, fields, full=True), _compiled(model, fields, full=False))
+
+
+def _compiled(model: Any, fields: Sequence[_Field], *, full: bool) -> Read:
+    """Return a function that reads an object as a *model*, compiled for it as attrs compiles its `__init__`."""
+    lines = ["def read(raw):"]
+    known: dict[str, Any] = {"model": model, "names": frozenset(name for name, _, _ in fields)}
+    for n, (name, absent, kind) in enumerate(fields):
+        lines.append(f"v{n} = raw[{name!r}]" if full or absent is _MISSING else f"v{n} = raw.get({name!r})")
+        if any(read is not unchanged for read in kind.reads.values()):
+            lines.append(f"v{n} = reads{n}[v{n}.__class__](v{n})")
+        else:
+            lines.append(f"if v{n}.__class__ not in reads{n}: raise KeyError")
+        known[f"reads{n}"] = kind.reads
+    lines.append(f"made = model({', '.join(f'v{n}' for n in range(len(fields)))})")
+    if not full:
+        lines.append("made.additional_properties = {key: raw[key] for key in raw if key not in names}")
+    exec("\n    ".join([*lines, "return made"]), known)  # noqa: S102  # of nothing that arrived
+    read: Read = known["read"]
+    return read
 
 
 def _has_required(model: Any, raw: dict[str, object]) -> bool:
@@ -165,22 +185,19 @@ class Reader:
             raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
         generated: Any = model
         table = _table(generated)
-        rest = raw.copy()
-        values: list[Any] = [rest.pop(json_name, absent) for json_name, absent, _ in table.fields]
-        try:
-            for index, read in table[tuple(map(type, values))]:
-                values[index] = read(values[index])
-        except UNFIT:
-            values = []
-        instance = generated(*(values or self._one_by_one(generated, raw, rest, path)))
-        instance.additional_properties = rest if table.others is None else self._map(table.others, rest, path)
-        return cast("M", instance)
+        if table.others is None:
+            try:
+                return cast("M", (table.read_full if len(raw) == len(table.fields) else table.read_any)(raw))
+            except UNFIT:
+                pass
+        return cast("M", self._one_by_one(generated, table, raw, path))
 
-    def _one_by_one(self, model: Any, raw: dict[str, object], rest: dict[str, object], path: str) -> list[object]:
-        """Return the value of each field of *raw*. What is not required and does not fit goes to *rest*."""
+    def _one_by_one(self, model: Any, table: _Table, raw: dict[str, object], path: str) -> object:
+        """Return *raw* as a *model*. What is not required and does not fit is None, and kept as it is."""
         values: list[object] = []
-        for json_name, absent, kind in _table(model).fields:
-            value = raw.get(json_name, absent)
+        rest = raw.copy()
+        for json_name, absent, kind in table.fields:
+            value = rest.pop(json_name, absent)
             try:
                 values.append(self._value(kind, value, f"{path}.{json_name}"))
             except MismatchError as mismatch:
@@ -189,7 +206,9 @@ class Reader:
                 self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
                 values.append(None)
-        return values
+        instance = model(*values)
+        instance.additional_properties = rest if table.others is None else self._map(table.others, rest, path)
+        return instance
 
     def _value(self, kind: Kind, value: object, path: str) -> object:
         if value is _MISSING:

@@ -112,7 +112,7 @@ class RedisTokenStore:
 
 
 def _hidden_keys(given: str | bytes | Sequence[str | bytes]) -> list[Secret]:
-    if not isinstance(given, Sequence):
+    if not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # of an untyped caller
         raise ConfigurationError(_NO_KEY)
     return [_hidden(one) for one in ([given] if isinstance(given, str | bytes) else given)]
 

@@ -3,6 +3,9 @@
 import copy
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
 from functools import partial
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
 from rig.schemas import assert_fields
-from usergroups import m3ter, smartpm
+from usergroups import _models, m3ter, smartpm
 from usergroups._http.exchange import Response
 from usergroups._models import MismatchError, Reader, parse_json
 from usergroups.m3ter import _read_page
@@ -107,8 +110,20 @@ def mismatch(model: type[Any], raw: object, path: str = "$") -> MismatchError:
     return caught.value
 
 
+@pytest.fixture(scope="class", params=["json", "msgspec"])
+def _parser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Parse with the parser of this name first."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "json":
+            patch.setattr(_models, "fast_json", None)
+        else:
+            pytest.importorskip("msgspec")
+        yield
+
+
+@pytest.mark.usefixtures("_parser")
 class TestParseJSON:
-    """Bytes that are JSON, or are not. More of them are in tests/wire."""
+    """Bytes that are JSON, or are not, with and without the extra "speed". More of them are in tests/faults."""
 
     @pytest.mark.parametrize(
         ("body", "value"),
@@ -119,6 +134,7 @@ class TestParseJSON:
             pytest.param(b"1e308", 1e308, id="a large number"),
             pytest.param(b"-1.5e-400", 0.0, id="a number too small for a float"),
             pytest.param(b"0e999", 0.0, id="nothing, with a large exponent"),
+            pytest.param(b"18446744073709551617", 2**64 + 1, id="a number of more than 64 bits"),
         ],
     )
     def test_f51_f99_what_is_json(self, body: bytes, value: object) -> None:
@@ -188,6 +204,15 @@ class TestParseJSON:
     def test_f99_half_of_a_surrogate_pair_is_replaced(self, body: bytes, value: object) -> None:
         """What no strict JSON can hold is U+FFFD wherever it was escaped, and a pair is left in peace."""
         assert parse_json(body) == value
+
+
+def test_msgspec_may_be_missing() -> None:
+    """Without the extra "speed", json is the parser."""
+    code = "import sys; sys.modules['msgspec'] = None; from usergroups._models import parse_json; print(parse_json(b'[1]'))"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+
+    assert (run.stdout, run.stderr) == ("[1]\n", "")
 
 
 class TestBuild:
