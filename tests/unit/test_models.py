@@ -208,7 +208,7 @@ class TestParseJSON:
 
 def test_msgspec_may_be_missing() -> None:
     """Without the extra "speed", json is the parser."""
-    code = "import sys; sys.modules['msgspec'] = None; from usergroups._models import parse_json; print(parse_json(b'[1]'))"
+    code = "import sys; sys.modules['msgspec'] = None; from usergroups._models import parse_json as p; print(p(b'[1]'))"
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
 
