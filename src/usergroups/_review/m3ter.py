@@ -1,6 +1,6 @@
 """The review of m3ter: by its groups and what is in them, or by its users and their groups."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -12,9 +12,12 @@ from usergroups.errors import NotFoundError, UserGroupsError
 from usergroups.m3ter import M3terClient, UserGroup
 
 from .feed import Feed, Frontier
-from .rows import By, Known, Membership
+from .rows import By, Known, Membership, way_of
 
 _PAGE = 100  # items: as many as all lists allow
+
+_NO_GROUP = "no group that could be asked has this user, but not all could be asked"
+_NO_USER = "no user who could be asked is in this group, but not all could be asked"
 
 _row = partial(Membership, system="m3ter")
 
@@ -24,7 +27,7 @@ class _Contents:
     """
     What is directly in a group: *users*, and *nested* groups.
 
-    If there is an *error* there may be more, unless the group *is_gone*.
+    If there is an *error* there may be more, unless the group *is_gone*: no list has it, nor is it found.
     """
 
     users: list[str] = attrs.Factory(list[str])
@@ -45,24 +48,34 @@ class M3terReview:
         self._client = client
         self._feed = feed
         self._concurrency = concurrency
+        self._ids: dict[str, str] = {}  # of users, so that many groups can hold the same text
         self._emails: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._unlisted: set[By] = set()  # of what the list could not be read to its end
 
-    async def run(self, by: By | None, rows: Iterable[Membership]) -> None:
+    async def run(self, by: By | None, rows: Sequence[Membership]) -> None:
         """
-        Find all memberships but those that *rows* of an earlier review tell. Without *by*, go where there is less.
+        Find all memberships but those that *rows* of an earlier review tell.
+
+        Without *by*, go the way of *rows*, or else the one that can be gone to its end, or else the shorter one.
         """
         await together(self._list_users(), self._list_groups())
-        if by is None:
-            by = "groups" if len(self._names) <= 2 * len(self._emails) else "users"
-        self._known = Known.of(rows, "m3ter", by)
+        of_m3ter = [row for row in rows if row.system == "m3ter"]
+        by = by or way_of(of_m3ter, self._usual_way())
+        self._known = Known.of(of_m3ter, by)
         await (self._by_groups() if by == "groups" else self._by_users())
+
+    def _usual_way(self) -> By:
+        if len(self._unlisted) == 1:
+            return "groups" if "users" in self._unlisted else "users"
+        return "groups" if len(self._names) <= 2 * len(self._emails) else "users"
 
     async def _list_users(self) -> None:
         try:
             async for user in self._client.list_users(page_size=_PAGE, prefetch=True):
-                self._emails[user.id] = user.email or ""
+                self._emails[self._ids.setdefault(user.id, user.id)] = user.email or ""
         except UserGroupsError as error:
+            self._unlisted.add("users")
             await self._feed.put([_row(error=f"not all users could be listed: {error}")])
 
     async def _list_groups(self) -> None:
@@ -70,6 +83,7 @@ class M3terReview:
             async for group in self._client.list_groups(page_size=_PAGE, prefetch=True):
                 self._names[group.id] = group.name or ""
         except UserGroupsError as error:
+            self._unlisted.add("groups")
             await self._feed.put([_row(error=f"not all groups could be listed: {error}")])
 
     async def _put(self, rows: Iterable[Membership]) -> None:
@@ -77,13 +91,13 @@ class M3terReview:
 
     async def _by_groups(self) -> None:
         contents = {group_id: _Contents(users) for group_id, users in self._known.complete.items()}
-        groups = dict.fromkeys([*self._names, *self._known.failed])
+        groups = dict.fromkeys([*self._names, *self._known.unfinished])
         keys = Frontier([group_id for group_id in groups if group_id not in contents], self._feed)
         nesting: list[str] = []  # groups that need others to be known
 
         async with aclosing(sweep(self._contents, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
-                gone = isinstance(outcome.error, NotFoundError)
+                gone = isinstance(outcome.error, NotFoundError) and outcome.key not in self._names
                 contents[outcome.key] = outcome.value or _Contents(error=str(outcome.error), is_gone=gone)
                 for nested in contents[outcome.key].nested:
                     if nested not in self._known.complete:
@@ -93,11 +107,9 @@ class M3terReview:
                 else:
                     await self._put(self._of_group(outcome.key, contents))
                 keys.done()
-        for group_id in nesting:
+        for group_id in reversed(nesting):  # one that is in no list comes before those that it was found in
             await self._put(self._of_group(group_id, contents))
-        in_group = {user_id for group in contents.values() for user_id in group.users}
-        alone = (each for each in self._emails.items() if each[0] not in in_group)
-        await self._put(_row(user_id=user_id, user_email=email) for user_id, email in alone)
+        await self._put(self._of_others(contents))
 
     async def _contents(self, group_id: str) -> _Contents:
         contents = _Contents()
@@ -105,8 +117,10 @@ class M3terReview:
             kind = (item.target_type or "").casefold()
             if kind not in ("item", "group") or not item.target_id:
                 contents.error = f"it holds an item that is no user and no group: {item.id or 'without an id'}"
+            elif kind == "group":
+                contents.nested.append(item.target_id)
             else:
-                (contents.users if kind == "item" else contents.nested).append(item.target_id)
+                contents.users.append(self._ids.setdefault(item.target_id, item.target_id))
         return contents
 
     def _of_group(self, group_id: str, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
@@ -126,15 +140,27 @@ class M3terReview:
         elif not users:
             yield group()
 
+    def _of_others(self, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
+        """Yield the rows of users who are in no group, as far as that can be known."""
+        in_group = {user_id for group in contents.values() for user_id in group.users}
+        in_group.update(user_id for group_id, user_id in self._known.rows if group_id)
+        unread = "groups" in self._unlisted or any(each.error and not each.is_gone for each in contents.values())
+        for user_id, email in self._emails.items():
+            if user_id not in in_group:
+                yield _row(user_id=user_id, user_email=email, error=_NO_GROUP if unread else "")
+
     async def _by_users(self) -> None:
         known = self._known.complete
         keys = Frontier([user_id for user_id in self._emails if user_id not in known], self._feed)
         used = {group_id for groups in known.values() for group_id in groups}
+        used.update(group_id for group_id, user_id in self._known.rows if user_id)
+        unread = "users" in self._unlisted
 
         async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
                 user = partial(_row, user_id=outcome.key, user_email=self._emails[outcome.key])
                 if outcome.error is not None:
+                    unread = True
                     await self._put([user(error=str(outcome.error))])
                 else:
                     groups = outcome.result()
@@ -145,9 +171,9 @@ class M3terReview:
                     ]
                     await self._put(rows or [user()])
                 keys.done()
-        await self._put(
-            _row(group_id=group_id, group_name=name) for group_id, name in self._names.items() if group_id not in used
-        )
+        unused = [group for group in self._names.items() if group[0] not in used]
+        error = _NO_USER if unread else ""
+        await self._put(_row(group_id=group_id, group_name=name, error=error) for group_id, name in unused)
 
     async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
         """Return the groups of a user, each with whether it is inherited."""
