@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -15,9 +16,6 @@ from .feed import Feed, Frontier
 from .rows import By, Known, Membership, way_of
 
 _PAGE = 100  # items: as many as all lists allow
-
-_NO_GROUP = "no group that could be asked has this user, but not all could be asked"
-_NO_USER = "no user who could be asked is in this group, but not all could be asked"
 
 _row = partial(Membership, system="m3ter")
 
@@ -95,6 +93,7 @@ class M3terReview:
         keys = Frontier([group_id for group_id in groups if group_id not in contents], self._feed)
         nesting: list[str] = []  # groups that need others to be known
 
+        await self._put(self._group(group_id) for group_id, users in self._known.complete.items() if not users)
         async with aclosing(sweep(self._contents, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
                 gone = isinstance(outcome.error, NotFoundError) and outcome.key not in self._names
@@ -123,9 +122,15 @@ class M3terReview:
                 contents.users.append(self._ids.setdefault(item.target_id, item.target_id))
         return contents
 
+    def _group(self, group_id: str, **cells: Any) -> Membership:
+        return _row(group_id=group_id, group_name=self._names.get(group_id, ""), **cells)
+
+    def _user(self, user_id: str, **cells: Any) -> Membership:
+        return _row(user_id=user_id, user_email=self._emails.get(user_id, ""), **cells)
+
     def _of_group(self, group_id: str, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
         """Yield the rows of a group: of its users, those of groups nested in it, and of what may be missing."""
-        group = partial(_row, group_id=group_id, group_name=self._names.get(group_id, ""))
+        group = partial(self._group, group_id)
         users = dict.fromkeys(contents[group_id].users, False)
         errors = [contents[group_id].error]
         for nested in _nested_in(group_id, contents):
@@ -134,33 +139,29 @@ class M3terReview:
             if not contents[nested].is_gone:
                 errors.append(contents[nested].error and f"in the nested group {nested}: {contents[nested].error}")
         for user_id, inherited in users.items():
-            yield group(user_id=user_id, user_email=self._emails.get(user_id, ""), inherited=inherited)
+            yield self._user(user_id, group_id=group_id, group_name=self._names.get(group_id, ""), inherited=inherited)
         if any(errors):
             yield group(error="; ".join(filter(None, errors)))
         elif not users:
             yield group()
 
     def _of_others(self, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
-        """Yield the rows of users who are in no group, as far as that can be known."""
+        """Return the rows of users who are in no group that could be asked."""
         in_group = {user_id for group in contents.values() for user_id in group.users}
-        in_group.update(user_id for group_id, user_id in self._known.rows if group_id)
-        unread = "groups" in self._unlisted or any(each.error and not each.is_gone for each in contents.values())
-        for user_id, email in self._emails.items():
-            if user_id not in in_group:
-                yield _row(user_id=user_id, user_email=email, error=_NO_GROUP if unread else "")
+        in_group.update(user_id for _, user_id in self._known.rows)
+        return (self._user(user_id) for user_id in self._emails if user_id not in in_group)
 
     async def _by_users(self) -> None:
         known = self._known.complete
         keys = Frontier([user_id for user_id in self._emails if user_id not in known], self._feed)
         used = {group_id for groups in known.values() for group_id in groups}
-        used.update(group_id for group_id, user_id in self._known.rows if user_id)
-        unread = "users" in self._unlisted
+        used.update(group_id for group_id, _ in self._known.rows)
 
+        await self._put(self._user(user_id) for user_id, groups in known.items() if not groups)
         async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
-                user = partial(_row, user_id=outcome.key, user_email=self._emails[outcome.key])
+                user = partial(self._user, outcome.key)
                 if outcome.error is not None:
-                    unread = True
                     await self._put([user(error=str(outcome.error))])
                 else:
                     groups = outcome.result()
@@ -171,9 +172,7 @@ class M3terReview:
                     ]
                     await self._put(rows or [user()])
                 keys.done()
-        unused = [group for group in self._names.items() if group[0] not in used]
-        error = _NO_USER if unread else ""
-        await self._put(_row(group_id=group_id, group_name=name, error=error) for group_id, name in unused)
+        await self._put(self._group(group_id) for group_id in self._names if group_id not in used)
 
     async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
         """Return the groups of a user, each with whether it is inherited."""

@@ -19,10 +19,10 @@ class Membership:
     """
     A row of a review: a user in a user group. No two rows are about the same user in the same group.
 
-    A user in no group, and a group without users, have a row that is empty on the other side. What could
-    not be asked, or is not known for that reason, has a row with the reason in *error*, and with the id that
-    it is about, if any. *inherited* is whether the user is in the group only through groups nested in it, None
-    in a row that is no membership.
+    A user in no group, and a group without users, as far as could be asked, have a row that is empty on the
+    other side. What could not be asked has a row with the reason in *error*, and with the id that it is about,
+    if any. *inherited* is whether the user is in the group only through groups nested in it, None in a row that
+    is no membership.
     """
 
     system: System
@@ -43,8 +43,8 @@ class Known:
     What the rows of an earlier, interrupted review tell about one system.
 
     *complete* has the users of each group whose rows are all there, and *unfinished* are the groups that have to be
-    asked again; groups and users change places if the review went by users. *rows* are the other rows without an
-    error, as pairs of group and user.
+    asked again; groups and users change places if the review went by users. *rows* are the memberships of the latter,
+    as pairs of group and user.
     """
 
     complete: Mapping[str, list[str]]
@@ -68,7 +68,9 @@ class Known:
             if key and not may_go_on and not any(row.error for row in found):
                 complete[key] = others
             else:
-                pairs.update((row.group_id, row.user_id) for row in found if not row.error)
+                pairs.update(
+                    (row.group_id, row.user_id) for row in found if row.user_id and row.group_id and not row.error
+                )
                 unfinished += [key] if key else []
         return cls(complete, unfinished, pairs)
 

@@ -1,6 +1,6 @@
 """The review of SmartPM: from its users over their roles in projects to user groups."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Literal
@@ -14,7 +14,6 @@ from .feed import Feed, Frontier
 from .rows import Known, Membership
 
 _NO_ID = "the user has no id, and cannot be asked for groups"
-_NO_GROUP = "a role comes from a group that could not be asked, and no other group has this user"
 
 _row = partial(Membership, system="smartpm")
 
@@ -34,8 +33,8 @@ class SmartPMReview:
         self._concurrency = concurrency
         self._emails: dict[UUID, str] = {}
         self._names: dict[UUID, str] = {}  # of groups, as roles have them
-        self._alone: dict[UUID, frozenset[str]] = {}  # users seen in no group yet, with the groups that roles come from
-        self._unread: set[str] = set()  # groups that could not be asked
+        self._alone: dict[UUID, None] = {}  # users who have been seen in no group yet
+        self._odd: set[str] = set()  # ids of groups that are no UUIDs
 
     async def run(self, rows: Sequence[Membership]) -> None:
         """
@@ -44,8 +43,8 @@ class SmartPMReview:
         self._known = Known.of([row for row in rows if row.system == "smartpm"], "groups")
         await self._list_users()
         in_group = {user_id for group in self._known.complete.values() for user_id in group}
-        in_group.update(user_id for group_id, user_id in self._known.rows if group_id)
-        self._alone = {user_id: frozenset() for user_id in self._emails if str(user_id) not in in_group}
+        in_group.update(user_id for _, user_id in self._known.rows)
+        self._alone = dict.fromkeys(user_id for user_id in self._emails if str(user_id) not in in_group)
 
         keys = Frontier[_Key]([("user", user_id) for user_id in self._emails], self._feed)
         async with aclosing(sweep(self._ask, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
@@ -55,9 +54,11 @@ class SmartPMReview:
                 elif isinstance(found := outcome.result(), UserGroup):
                     await self._put(self._of_group(found))
                 else:
-                    await self._follow(outcome.key[1], found, keys)
+                    await self._follow(found, keys)
                 keys.done()
-        await self._put(self._of_others())
+        empty = [group_id for group_id, users in self._known.complete.items() if not users]
+        await self._put(_row(group_id=each, group_name=self._names.get(UUID(each), "")) for each in empty)
+        await self._put(_row(user_id=str(user_id), user_email=self._emails[user_id]) for user_id in self._alone)
 
     async def _list_users(self) -> None:
         try:
@@ -78,28 +79,22 @@ class SmartPMReview:
         kind, key_id = key
         return await (self._client.get_project_roles if kind == "user" else self._client.get_user_group)(key_id)
 
-    async def _follow(self, user_id: UUID, roles: ProjectRoles, keys: Frontier[_Key]) -> None:
-        """Ask for the groups that a user's *roles* come from, unless they are known."""
-        named = set[str]()
+    async def _follow(self, roles: ProjectRoles, keys: Frontier[_Key]) -> None:
+        """Ask for the groups that *roles* come from, unless they are known."""
         for role in roles.project_roles:
             group_id, name = role.user_group_id, role.user_group_name or ""
             if group_id is None and (odd := role.additional_properties.get("userGroupId")) is not None:
-                named.add(str(odd))
-                if str(odd) not in self._unread:
-                    self._unread.add(str(odd))
+                if str(odd) not in self._odd:
+                    self._odd.add(str(odd))
                     await self._put([_row(group_id=str(odd), group_name=name, error="its id is no UUID")])
             elif group_id is not None:
-                named.add(str(group_id))
                 self._names.setdefault(group_id, name)
                 if str(group_id) not in self._known.complete:
                     keys.add(("group", group_id))
-        if named and user_id in self._alone:
-            self._alone[user_id] = frozenset(named)
 
     def _failure(self, key: _Key, error: UserGroupsError) -> Membership:
         kind, key_id = key
         if kind == "group":
-            self._unread.add(str(key_id))
             return _row(group_id=str(key_id), group_name=self._names[key_id], error=str(error))
         self._alone.pop(key_id, None)
         return _row(user_id=str(key_id), user_email=self._emails[key_id], error=str(error))
@@ -110,9 +105,3 @@ class SmartPMReview:
         of_group = partial(_row, group_id=str(group.id), group_name=group.name)
         rows = {user.id: of_group(user_id=str(user.id), user_email=user.email, inherited=False) for user in group.users}
         return list(rows.values()) or [of_group()]
-
-    def _of_others(self) -> Iterator[Membership]:
-        """Yield the rows of users who are in no group, as far as that can be known."""
-        for user_id, named in self._alone.items():
-            error = _NO_GROUP if named & self._unread else ""
-            yield _row(user_id=str(user_id), user_email=self._emails[user_id], error=error)
