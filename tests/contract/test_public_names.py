@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -82,13 +83,13 @@ def test_every_error_class_is_exported() -> None:
     [(m3ter, {"M3terClient", "UserGroup"}), (smartpm, {"SmartPMClient", "User", "UserGroup"})],
     ids=["m3ter", "smartpm"],
 )
-def test_provider_modules_export_client_and_models(module: object, names: set[str]) -> None:
+def test_provider_modules_export_client_and_models(module: ModuleType, names: set[str]) -> None:
     """The models of a provider are reached through its module, without the generated package's name."""
     exported = set(vars(module)["__all__"])
     absent = sorted(exported - set(vars(module)))
 
-    assert exported == names, f"{module}: write {sorted(exported ^ names)} in __all__ and here, or in neither"
-    assert not absent, f"{module}: import {absent}, or take it out of __all__"
+    assert exported == names, f"{module.__name__}: write {sorted(exported ^ names)} in __all__ and here, or in neither"
+    assert not absent, f"{module.__name__}: import {absent}, or take it out of __all__"
 
 
 def test_modules_that_people_import_say_what_they_export() -> None:
