@@ -104,7 +104,7 @@ def wrong_examples(spec: Json) -> Iterator[Finding]:
         for name, example in _examples(holder):
             if error := best_match(validator.iter_errors(example)):
                 why = f"{error.message}, at {error.json_path}"
-                yield where, f"{name} does not fit the schema ({why}): correct the one or the other"
+                yield where, f"{name} does not fit the schema ({why}): correct the example, or the schema"
 
 
 def _examples(holder: Json) -> Iterator[tuple[str, object]]:
