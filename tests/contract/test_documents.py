@@ -41,13 +41,13 @@ PAGES = sorted(
     path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts
 )
 EXAMPLE = re.compile("# examples/.+\n")  # the first line of a block that shows a part of an example
-GENERATED = {  # models and enums
-    getattr(module, name): f"{module.__name__}.{name}"
+DOCUMENTS = ["README.md", *(page for page in PAGES if page not in WRITTEN_BY_MAKE)]
+MODELS: dict[str, type] = {
+    f"{module.__name__}.{name}": getattr(module, name)
     for module in (m3ter, smartpm)
     for name in module.__all__
     if not name.endswith("Client")
 }
-DOCUMENTS = ["README.md", *(page for page in PAGES if page not in WRITTEN_BY_MAKE)]
 
 
 def read(document: str) -> str:
@@ -372,7 +372,7 @@ def test_store_table_is_complete() -> None:
 @pytest.mark.parametrize(
     ("kind", "document"),
     [
-        *(pytest.param(kind, "docs/calls.md", id=name) for kind, name in GENERATED.items() if attrs.has(kind)),
+        *(pytest.param(model, "docs/calls.md", id=name) for name, model in MODELS.items() if attrs.has(model)),
         pytest.param(Page, "docs/pages.md", id="Page"),
         pytest.param(Outcome, "docs/sweep.md", id="Outcome"),
     ],
@@ -436,7 +436,7 @@ def test_compose_file_leads_to_the_sandbox() -> None:
 
 def test_models_are_built_by_keyword() -> None:
     """A field that a provider adds shifts nothing in an example."""
-    models = {kind.__name__ for kind in GENERATED}
+    models = {model.__name__ for model in MODELS.values()}
     sources = {where(block): block.text for block in blocks("python")}
     sources |= {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*.py")}
 
@@ -471,7 +471,8 @@ def test_api_lists_every_parameter(name: str, listed: set[str]) -> None:
     found: Any = pkgutil.resolve_name(name)
     parameters = set(inspect.signature(found).parameters) - {"self"}
 
-    expected = set() if found in {*GENERATED, errors.UserGroupsError} else parameters
+    of_docstring = {*MODELS.values(), errors.UserGroupsError}
+    expected = set() if found in of_docstring else parameters
     assert listed == expected, f"docs/api.md: write or remove `:param` of {name} for {sorted(listed ^ expected)}"
 
 
