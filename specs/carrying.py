@@ -106,11 +106,13 @@ def _uncarried(spec: Json, schema: Json, how: Json) -> Iterator[str]:
 
 
 def unlike_models(spec: Json) -> Iterator[Finding]:
-    """Find fields of several models, where the value does not tell which of them it is."""
+    """Find fields of several models or arrays, where the value does not tell which of them it is."""
     for where, schema, _ in fields(spec):
         models = _models(spec, schema)
         if not all(_is_marked(spec, one, other) for one, other in permutations(models, 2)):
             yield where, _UNLIKE
+        if sum("items" in one for one in alternatives(spec, schema)) > 1:
+            yield where, "its arrays cannot be told apart: write one, whose items may be of several kinds"
 
 
 def bare_discriminators(spec: Json) -> Iterator[Finding]:

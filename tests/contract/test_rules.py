@@ -133,6 +133,11 @@ BROKEN = {
         f"{EXTRA}[]",
         "give each of them a required property with a `const` of its own",
     ),
+    "arrays that are alike": (
+        field(f"anyOf: [{{type: array, items: {TEXT}}}, {{type: array, items: {NOTE}}}, {NULL}]"),
+        EXTRA,
+        "its arrays cannot be told apart",
+    ),
     "discriminator without a const": (
         field(f"oneOf: [{CARD}, {COIN}, {NULL}], discriminator: {{propertyName: worth}}"),
         EXTRA,
