@@ -122,7 +122,9 @@ class Kind:
 
 
 def _either(first: Read, second: Read) -> Read:
-    """Return a reader that reads as *first* does, or, what does not fit that, as *second* does."""
+    """Return a reader that reads as one of the two does: as the one that takes anything if the other does not fit."""
+    if first is unchanged:
+        first, second = second, first
 
     def read(value: Any) -> object:
         try:
