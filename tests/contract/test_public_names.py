@@ -22,6 +22,7 @@ NAMES = {
     "ConfigurationError",
     "InvalidArgumentError",
     "M3terClient",
+    "Membership",
     "NotFoundError",
     "Outcome",
     "Page",
@@ -36,6 +37,7 @@ NAMES = {
     "UnexpectedResponseError",
     "UserGroupsError",
     "__version__",
+    "review",
     "sweep",
 }
 
