@@ -90,7 +90,8 @@ class Kind:
         Return the kind of a field with the type hint *hint*.
         """
         kind, names = cls(), set[str]()
-        for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        for part in sorted(parts, key=lambda part: part is str):  # plain text is what fits nothing else
             if get_origin(part) is list:
                 if kind.items is not None:
                     raise TypeError(f"an array is one of several kinds, which cannot be told apart: {hint}")
@@ -122,9 +123,7 @@ class Kind:
 
 
 def _either(first: Read, second: Read) -> Read:
-    """Return a reader that reads as one of the two does: as the one that takes anything if the other does not fit."""
-    if first is unchanged:
-        first, second = second, first
+    """Return a reader that reads as *first* does, or, what does not fit that, as *second* does."""
 
     def read(value: Any) -> object:
         try:

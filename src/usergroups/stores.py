@@ -77,10 +77,13 @@ class RedisTokenStore:
         """
         Store *token* until it expires.
         """
-        text, cipher = token.access_token, self._cipher
-        stored = text if cipher is None else cipher.encrypt(text.encode())
         async with timeout(_TIMEOUT):
-            await self._redis.set(self._key, stored, px=max(1, int(token.expires_in * 1000)))
+            await self._redis.set(self._key, self._stored(token), px=max(1, int(token.expires_in * 1000)))
+
+    def _stored(self, token: Token) -> str | bytes:
+        if self._cipher is None:
+            return token.access_token
+        return self._cipher.encrypt(token.access_token.encode())
 
     async def pause(self, seconds: float) -> None:
         """

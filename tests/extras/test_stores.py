@@ -4,13 +4,13 @@ import asyncio
 import logging
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 import redis
-from cryptography.fernet import Fernet
 from fakeredis import FakeAsyncRedis, FakeServer
 from pytest_httpx import HTTPXMock
 
@@ -25,7 +25,7 @@ from usergroups.stores import RedisTokenStore
 KEY = "tokens:m3ter"
 LOCK = "tokens:m3ter:lock"
 TOKEN = Token(canary.ACCESS_TOKEN, 60.0)
-FERNET_KEYS = [Fernet.generate_key() for _ in range(2)]
+FERNET_KEYS = [urlsafe_b64encode(bytes([n]) * 32) for n in (1, 2)]
 
 
 class Silent(FakeAsyncRedis):
