@@ -1,8 +1,9 @@
-"""A token store in Redis: the clients of several processes share one access token."""
+"""What the clients of several processes share through Redis: an access token, and a rate."""
 
 from asyncio import timeout
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from math import ceil
 from random import uniform
 
 from ._arguments import of_client
@@ -18,7 +19,7 @@ except ModuleNotFoundError as error:
         " (pip install '.[redis]' in a checkout)"
     ) from None
 
-__all__ = ["RedisTokenStore"]
+__all__ = ["RedisRateLimit", "RedisTokenStore"]
 
 _LOCK_LIFE = 5.0  # seconds until the lock of a dead or slow holder expires
 _RETRY_LOCK = (
@@ -26,6 +27,25 @@ _RETRY_LOCK = (
     0.1,
 )  # seconds until a held lock is tried again, drawn at random so that clients do not retry in step
 _TIMEOUT = 10.0  # seconds for one command to Redis; redis-py by itself tries for a minute
+
+# Starts are an interval apart. One that was missed is caught up on within 10 ms, and the interval is 1 % longer than
+# the rate asks for: so no window of a second has more of them than the rate, and they may arrive a little late.
+_CATCH_UP = 0.01  # seconds
+_LEEWAY = 1.01  # times the interval
+
+# Reserves the next start, and returns the microseconds until it. The hash under the key holds the moment of this
+# reservation, and that from which the next start is free. A clock that was put back since then makes both void.
+_RESERVE = """
+local interval, catch_up = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local asked, free = unpack(redis.call('HMGET', KEYS[1], 'asked', 'free'))
+if not asked or tonumber(asked) > now then free = 0 end
+free = math.max(tonumber(free), now - catch_up)
+redis.call('HSET', KEYS[1], 'asked', now, 'free', free + interval)
+redis.call('PEXPIRE', KEYS[1], math.ceil((free + interval + catch_up - now) / 1000))
+return math.max(free - now, 0)
+"""
 
 
 class RedisTokenStore:
@@ -76,6 +96,50 @@ class RedisTokenStore:
         finally:
             async with timeout(_TIMEOUT):
                 await lock.release()
+
+
+class RedisRateLimit:
+    """
+    A `RateLimit` in Redis; pass it to clients as `max_rate=`. Provisional, like `RateLimit`.
+
+    All clients with the same *key* together start *per_second* requests a second, by Redis's clock. While Redis
+    fails, each of the *processes* that share the rate starts `per_second / processes`. *redis* is the caller's, and
+    is never closed here.
+
+    Raises `ConfigurationError` if *redis* is not an asyncio client of Redis, *key* is not text, *per_second* is not
+    a positive number, or *processes* not a whole one.
+    """
+
+    def __init__(self, redis: Redis, *, key: str, per_second: float, processes: int) -> None:
+        self._reserve = _asynchronous(redis).register_script(_RESERVE)
+        self._key = of_client.parameter("key", key)
+        self._per_second = of_client.seconds("per_second", per_second)
+        self._processes = of_client.count("processes", processes)
+        self._args = [ceil(1e6 / self._per_second * _LEEWAY), int(1e6 * _CATCH_UP)]
+
+    def __repr__(self) -> str:
+        shared = f"per_second={self._per_second:g}, processes={self._processes}"
+        return f"{type(self).__name__}(key={self._key!r}, {shared})"
+
+    @property
+    def share(self) -> float:
+        """
+        The requests per second of one process by itself.
+        """
+        return self._per_second / self._processes
+
+    async def reserve(self) -> float:
+        """
+        Reserve the next start of a request, and return the seconds until it.
+        """
+        try:
+            return await self._ask()
+        except RuntimeError:  # its connection was that of another event loop; redis-py has closed it, and makes anew
+            return await self._ask()
+
+    async def _ask(self) -> float:
+        microseconds: int = await self._reserve(keys=[self._key], args=self._args)
+        return microseconds / 1e6
 
 
 def _hidden(value: bytes | str | None) -> Secret | None:
