@@ -1,8 +1,8 @@
 """What the clients of several processes share through Redis: an access token, and a rate."""
 
-from asyncio import timeout
+from asyncio import AbstractEventLoop, get_running_loop, timeout
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import ceil
 from random import uniform
 
@@ -13,6 +13,7 @@ from .errors import ConfigurationError
 
 try:
     from redis.asyncio import Redis
+    from redis.asyncio.sentinel import SentinelConnectionPool
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"this store needs {error.name}: install usergroups with its extra 'redis'"
@@ -111,7 +112,9 @@ class RedisRateLimit:
     """
 
     def __init__(self, redis: Redis, *, key: str, per_second: float, processes: int) -> None:
-        self._reserve = _asynchronous(redis).register_script(_RESERVE)
+        self._redis = _asynchronous(redis)
+        self._reserve = redis.register_script(_RESERVE)
+        self._loop: AbstractEventLoop | None = None  # that of redis's connections
         self._key = of_client.parameter("key", key)
         self._per_second = of_client.seconds("per_second", per_second)
         self._processes = of_client.count("processes", processes)
@@ -132,18 +135,26 @@ class RedisRateLimit:
         """
         Reserve the next start of a request, and return the seconds until it.
         """
-        try:
-            return await self._ask()
-        except RuntimeError:  # its connection was that of another event loop; redis-py has closed it, and makes anew
-            return await self._ask()
-
-    async def _ask(self) -> float:
+        loop = get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                await _drop_connections(self._redis)
+            self._loop = loop
         microseconds: int = await self._reserve(keys=[self._key], args=self._args)
         return microseconds / 1e6
 
 
 def _hidden(value: bytes | str | None) -> Secret | None:
     return hide(str(value, "ascii", "replace") if isinstance(value, bytes) else value)
+
+
+async def _drop_connections(redis: Redis) -> None:
+    """Drop the idle connections of *redis*, which only the event loop that made them can use."""
+    pool = redis.connection_pool
+    sentinels = pool.sentinel_manager.sentinels if isinstance(pool, SentinelConnectionPool) else []
+    for each in (pool, *(sentinel.connection_pool for sentinel in sentinels)):
+        with suppress(RuntimeError):  # that loop has ended, and cannot close them
+            await each.disconnect(inuse_connections=False)
 
 
 def _asynchronous(redis: object) -> Redis:

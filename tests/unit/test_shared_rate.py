@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from rig import canary
 from rig.clock import FakeClock
-from usergroups import ConfigurationError, M3terClient, RateLimit, SmartPMClient
+from rig.fixtures import MakeM3ter
+from rig.leaks import Watch
+from usergroups import APITimeoutError, ConfigurationError, M3terClient, RateLimit, SmartPMClient
 from usergroups._http.limits import Pacer
 from usergroups._http.rate import Reservations, SharedRate, rate_limiter
 from usergroups._runtime import Runtime
@@ -282,6 +285,62 @@ class TestFailing:
 
         reason = "ValueError" if isinstance(wait, float) else "TypeError"
         assert caplog.messages == [FAILS.replace("OSError", reason)]
+
+
+def site(request: httpx.Request, statuses: list[int]) -> httpx.Response:
+    """Answer with the next of *statuses*, a token or an empty page."""
+    token = {"access_token": canary.ACCESS_TOKEN, "expires_in": 18_000}
+    return httpx.Response(statuses.pop() if statuses else 200, json=token if request.method == "POST" else {"data": []})
+
+
+class TestClient:
+    """A client that has such a rate."""
+
+    async def test_every_attempt_counts(self, make_m3ter: MakeM3ter, clock: FakeClock, limit: Limit) -> None:
+        """A start is reserved for each request: for the token, for a call, and for a repeat."""
+        clock.autopilot = True
+        requests: list[httpx.Request] = []
+        statuses = [503, 200]
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            return site(request, statuses)
+
+        client = make_m3ter(clock=clock, transport=httpx.MockTransport(answer), max_rate=limit)
+        for user_id in ("ada", "grace"):
+            await client.list_user_groups(user_id).collect()
+
+        assert limit.asked == len(requests) == 4
+
+    @pytest.mark.parametrize("answer", [at_once, fail, hang], ids=["shared", "alone", "silent"])
+    async def test_deadline_holds_behind_a_long_queue(
+        self,
+        make_m3ter: MakeM3ter,
+        clock: FakeClock,
+        limit: Limit,
+        watch: Watch,
+        answer: Callable[[], Awaitable[object]],
+    ) -> None:
+        """A call that has no time to wait for its start ends in time, and the others start in their order."""
+        limit.answer = answer
+        order: list[str] = []
+
+        def hear(request: httpx.Request) -> httpx.Response:
+            order.append(request.url.path.split("/")[4] if request.method == "GET" else "token")
+            return site(request, [])
+
+        client = make_m3ter(clock=clock, transport=httpx.MockTransport(hear), max_rate=limit)
+        calls = [asyncio.ensure_future(client.list_user_groups(f"user-{n}").collect()) for n in range(20)]
+        await clock.settle()
+        hasty = asyncio.ensure_future(client.list_user_groups("hasty", timeout=0.2).collect())
+        await clock.advance(0.2)
+
+        assert hasty.done()
+        with watch.raises(APITimeoutError):
+            await hasty
+        await clock.advance(20.0)
+        await asyncio.gather(*calls)
+        assert order == ["token", *(f"user-{n}" for n in range(20))]
 
 
 class TestArguments:
