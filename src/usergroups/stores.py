@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from math import ceil
 from random import uniform
+from typing import cast
 
 from ._arguments import of_client
 from ._auth.token import Token
@@ -13,7 +14,7 @@ from .errors import ConfigurationError
 
 try:
     from redis.asyncio import Redis
-    from redis.asyncio.sentinel import SentinelConnectionPool
+    from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"this store needs {error.name}: install usergroups with its extra 'redis'"
@@ -151,8 +152,11 @@ def _hidden(value: bytes | str | None) -> Secret | None:
 async def _drop_connections(redis: Redis) -> None:
     """Drop the idle connections of *redis*, which only the event loop that made them can use."""
     pool = redis.connection_pool
-    sentinels = pool.sentinel_manager.sentinels if isinstance(pool, SentinelConnectionPool) else []
-    for each in (pool, *(sentinel.connection_pool for sentinel in sentinels)):
+    pools = [pool]
+    if isinstance(pool, SentinelConnectionPool):
+        asked = cast("Sentinel", pool.sentinel_manager)  # pyright: ignore[reportUnknownMemberType]  # it has no type
+        pools += [sentinel.connection_pool for sentinel in asked.sentinels]
+    for each in pools:
         with suppress(RuntimeError):  # that loop has ended, and cannot close them
             await each.disconnect(inuse_connections=False)
 

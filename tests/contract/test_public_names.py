@@ -26,6 +26,7 @@ NAMES = {
     "Page",
     "PaginationError",
     "PermissionDeniedError",
+    "RateLimit",
     "RateLimitedError",
     "RetryPolicy",
     "ServerError",

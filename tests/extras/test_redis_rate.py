@@ -13,7 +13,9 @@ import pytest
 import redis
 from fakeredis import FakeAsyncRedis, FakeServer
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 
 from rig.clock import FakeClock
 from rig.fixtures import MakeSmartPM
@@ -24,13 +26,16 @@ from usergroups.stores import RedisRateLimit
 
 KEY = "m3ter:org-1"
 GROUP = "550e8400-e29b-41d4-a716-446655440000"
+NOBODY = 1  # a port on which nobody listens
 ALONE = "going on alone at 10 requests/s"
 WORKS = "the shared rate works again"
 
 RUNS = """
 import asyncio, sys
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 from usergroups.stores import RedisRateLimit
 
 place, name = sys.argv[1:]
@@ -61,8 +66,9 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture
 async def process(redis_server: RedisServer) -> AsyncIterator[Redis]:
     """Return the Redis client of one process."""
-    async with Redis.from_url(redis_server.url) as client:
-        yield client
+    client = Redis.from_url(redis_server.url)
+    yield client
+    await client.connection_pool.disconnect()  # which all versions of redis-py have
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=needs_redis)])
@@ -76,7 +82,7 @@ async def processes(request: pytest.FixtureRequest) -> AsyncIterator[list[Redis]
         clients = [Redis.from_url(url), Redis.from_url(url, decode_responses=True)]
     yield clients
     for client in clients:
-        await client.aclose()
+        await client.connection_pool.disconnect()
 
 
 async def starts(limits: list[RedisRateLimit], count: int) -> list[tuple[float, float]]:
@@ -272,9 +278,8 @@ class TestFailing:
             await call_until(client, caplog, WORKS)
 
             assert await process.exists(KEY)
-            await process.aclose()
-            for one in sentinel.sentinels:
-                await one.aclose()
+            for one in (process, *sentinel.sentinels):
+                await one.connection_pool.disconnect()
 
 
 def in_runs(place: str, name: str = "") -> list[str]:
@@ -290,6 +295,18 @@ class TestLoops:
     def test_loop_after_another(self, redis_server: RedisServer) -> None:
         """Each takes its turn, by a connection of its own."""
         assert in_runs(redis_server.url) == ["0", "10", "20", "30"]
+
+    @pytest.mark.parametrize("by_sentinel", [False, True], ids=["redis", "sentinel"])
+    def test_loop_after_another_finds_nobody(self, *, by_sentinel: bool) -> None:
+        """Where no Redis is, each hears of that alone."""
+        once = {"retry": Retry(NoBackoff(), 0)}
+        sentinel = Sentinel([("127.0.0.1", NOBODY)], sentinel_kwargs=once)
+        client = sentinel.master_for("fleet", **once) if by_sentinel else Redis(port=NOBODY, **once)
+        limit = RedisRateLimit(client, key=KEY, per_second=50.0, processes=2)
+
+        for _ in range(2):
+            with pytest.raises(redis.ConnectionError):
+                asyncio.run(limit.reserve())
 
     @needs_sentinel
     def test_loop_after_another_asks_sentinel(self) -> None:
