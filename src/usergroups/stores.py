@@ -36,7 +36,8 @@ _CATCH_UP = 0.01  # seconds
 _LEEWAY = 1.01  # times the interval
 
 # Reserves the next start, and returns the microseconds until it. The hash under the key holds the moment of this
-# reservation, and that from which the next start is free. A clock that was put back since then makes both void.
+# reservation, and that from which the next start is free: a clock that was put back since then makes both void. It
+# lives for as long as they count.
 _RESERVE = """
 local interval, catch_up = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -105,8 +106,9 @@ class RedisRateLimit:
     A `RateLimit` in Redis; pass it to clients as `max_rate=`. Provisional, like `RateLimit`.
 
     All clients with the same *key* together start *per_second* requests a second, by Redis's clock. While Redis
-    fails, each of the *processes* that share the rate starts `per_second / processes`. *redis* is the caller's, and
-    is never closed here.
+    fails, each of the *processes* that share the rate starts `per_second / processes`. A client starts at most one
+    request per round trip to Redis. *redis* is the caller's, and is never closed here. It may be used in one event
+    loop after another; in several at the same time, clients may find it failing.
 
     Raises `ConfigurationError` if *redis* is not an asyncio client of Redis, *key* is not text, *per_second* is not
     a positive number, or *processes* not a whole one.
