@@ -10,6 +10,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._auth.store import TokenStore
     from ._auth.token import Token
+    from ._http.rate import RateLimit
     from ._http.retry import RetryPolicy
     from ._review.review import review
     from ._review.rows import Membership
@@ -40,6 +41,7 @@ else:
         "pagination",
         "_auth.token",
         "_auth.store",
+        "_http.rate",
         "_http.retry",
         "m3ter",
         "smartpm",
@@ -83,6 +85,7 @@ __all__ = [
     "Page",
     "PaginationError",
     "PermissionDeniedError",
+    "RateLimit",
     "RateLimitedError",
     "RetryPolicy",
     "ServerError",

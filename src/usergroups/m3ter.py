@@ -34,6 +34,7 @@ from ._auth.token import basic_credentials
 from ._client import Client, Timeout, read_all
 from ._http.errors import unexpected
 from ._http.exchange import Response
+from ._http.rate import RateLimit
 from ._http.request import Request
 from ._http.retry import RetryPolicy
 from ._http.sender import Sender
@@ -70,9 +71,9 @@ class M3terClient(Client):
 
     *timeout* is the seconds for each call, waits and retries included (None: no limit); *retry* sets
     the number of attempts and the waits between them; *max_in_flight* is the number of requests in
-    flight at once; *max_rate* the requests that may start per second (None: any number). *transport*
-    replaces the client's own; *user_agent* is put before the SDK's; *token_store* shares the access
-    token with other clients.
+    flight at once; *max_rate* the requests that may start per second (None: any number), or a
+    `RateLimit` that clients share. *transport* replaces the client's own; *user_agent* is put before
+    the SDK's; *token_store* shares the access token with other clients.
 
     Raises `ConfigurationError` for an argument or setting that is missing or bad.
     """
@@ -87,7 +88,7 @@ class M3terClient(Client):
         timeout: float | None = 60.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
         max_in_flight: int = 16,
-        max_rate: float | None = MAX_RATE,
+        max_rate: float | RateLimit | None = MAX_RATE,
         transport: httpx.AsyncBaseTransport | None = None,
         user_agent: str | None = None,
         token_store: TokenStore | None = None,

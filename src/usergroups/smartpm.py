@@ -24,6 +24,7 @@ from ._arguments import of_call, of_client
 from ._auth.key import KeyAuth
 from ._client import Client, read_all
 from ._http.exchange import Response
+from ._http.rate import RateLimit
 from ._http.request import Request
 from ._http.retry import RetryPolicy
 from ._http.sender import Sender
@@ -51,8 +52,8 @@ class SmartPMClient(Client):
 
     *timeout* is the seconds for each call, waits and retries included (None: no limit); *retry* sets
     the number of attempts and the waits between them; *max_in_flight* is the number of requests in
-    flight at once; *max_rate* the requests that may start per second (None: any number). *transport*
-    replaces the client's own; *user_agent* is put before the SDK's.
+    flight at once; *max_rate* the requests that may start per second (None: any number), or a
+    `RateLimit` that clients share. *transport* replaces the client's own; *user_agent* is put before the SDK's.
 
     Raises `ConfigurationError` for an argument or setting that is missing or bad.
     """
@@ -66,7 +67,7 @@ class SmartPMClient(Client):
         timeout: float | None = 60.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
         max_in_flight: int = 16,
-        max_rate: float | None = None,
+        max_rate: float | RateLimit | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         user_agent: str | None = None,
     ) -> None:

@@ -1,10 +1,11 @@
-"""A token store in Redis: the clients of several processes share one access token."""
+"""What the clients of several processes share through Redis: an access token, and a rate."""
 
-from asyncio import timeout
+from asyncio import AbstractEventLoop, get_running_loop, timeout
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from math import ceil
 from random import uniform
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, cast, overload
 
 from ._arguments import of_client
 from ._auth.token import Token
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 try:
     from redis.asyncio import Redis
+    from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"this store needs {error.name}: install usergroups with its extra 'redis'"
         " (pip install '.[redis]' in a checkout)"
     ) from None
 
-__all__ = ["RedisTokenStore"]
+__all__ = ["RedisRateLimit", "RedisTokenStore"]
 
 _LOCK_LIFE = 5.0  # seconds until the lock of a dead or slow holder expires
 _RETRY_LOCK = (
@@ -31,6 +33,26 @@ _RETRY_LOCK = (
 )  # seconds until a held lock is tried again, drawn at random so that clients do not retry in step
 _NO_KEY = "encryption_key must be a Fernet key, 32 bytes in URL-safe base64, or several of them"
 _TIMEOUT = 10.0  # seconds for one command to Redis; redis-py by itself tries for a minute
+
+# Starts are an interval apart. One that was missed is caught up on within 10 ms, and the interval is 1 % longer than
+# the rate asks for: so no window of a second has more of them than the rate, and they may arrive a little late.
+_CATCH_UP = 0.01  # seconds
+_LEEWAY = 1.01  # times the interval
+
+# Reserves the next start, and returns the microseconds until it. The hash under the key holds the moment of this
+# reservation, and that from which the next start is free: a clock that was put back since then makes both void. It
+# lives for as long as they count.
+_RESERVE = """
+local interval, catch_up = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local asked, free = unpack(redis.call('HMGET', KEYS[1], 'asked', 'free'))
+if not asked or tonumber(asked) > now then free = 0 end
+free = math.max(tonumber(free), now - catch_up)
+redis.call('HSET', KEYS[1], 'asked', now, 'free', free + interval)
+redis.call('PEXPIRE', KEYS[1], math.ceil((free + interval + catch_up - now) / 1000))
+return math.max(free - now, 0)
+"""
 
 
 class RedisTokenStore:
@@ -114,6 +136,52 @@ class RedisTokenStore:
                 await lock.release()
 
 
+class RedisRateLimit:
+    """
+    A `RateLimit` in Redis; pass it to clients as `max_rate=`. Provisional, like `RateLimit`.
+
+    All clients with the same *key* together start *per_second* requests a second, by Redis's clock. While Redis
+    fails, each of the *processes* that share the rate starts `per_second / processes`. A client starts at most one
+    request per round trip to Redis. *redis* is the caller's, and is never closed here. It may be used in one event
+    loop after another; in several at the same time, clients may find it failing.
+
+    Raises `ConfigurationError` if *redis* is not an asyncio client of Redis, *key* is not text, *per_second* is not
+    a positive number, or *processes* not a whole one.
+    """
+
+    def __init__(self, redis: Redis, *, key: str, per_second: float, processes: int) -> None:
+        self._redis = _asynchronous(redis)
+        self._reserve = redis.register_script(_RESERVE)
+        self._loop: AbstractEventLoop | None = None  # that of redis's connections
+        self._key = of_client.parameter("key", key)
+        self._per_second = of_client.seconds("per_second", per_second)
+        self._processes = of_client.count("processes", processes)
+        self._args = [ceil(1e6 / self._per_second * _LEEWAY), int(1e6 * _CATCH_UP)]
+
+    def __repr__(self) -> str:
+        shared = f"per_second={self._per_second:g}, processes={self._processes}"
+        return f"{type(self).__name__}(key={self._key!r}, {shared})"
+
+    @property
+    def share(self) -> float:
+        """
+        The requests per second of one process by itself.
+        """
+        return self._per_second / self._processes
+
+    async def reserve(self) -> float:
+        """
+        Reserve the next start of a request, and return the seconds until it.
+        """
+        loop = get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                await _drop_connections(self._redis)
+            self._loop = loop
+        microseconds: int = await self._reserve(keys=[self._key], args=self._args)
+        return microseconds / 1e6
+
+
 def _hidden_keys(given: str | bytes | Sequence[str | bytes]) -> list[Secret]:
     if not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # of an untyped caller
         raise ConfigurationError(_NO_KEY)
@@ -141,6 +209,18 @@ def _hidden(value: bytes | str) -> Secret: ...
 def _hidden(value: bytes | str | None) -> Secret | None: ...
 def _hidden(value: bytes | str | None) -> Secret | None:
     return hide(str(value, "ascii", "replace") if isinstance(value, bytes) else value)
+
+
+async def _drop_connections(redis: Redis) -> None:
+    """Drop the idle connections of *redis*, which only the event loop that made them can use."""
+    pool = redis.connection_pool
+    pools = [pool]
+    if isinstance(pool, SentinelConnectionPool):
+        asked = cast("Sentinel", pool.sentinel_manager)  # pyright: ignore[reportUnknownMemberType]  # it has no type
+        pools += [sentinel.connection_pool for sentinel in asked.sentinels]
+    for each in pools:
+        with suppress(RuntimeError):  # that loop has ended, and cannot close them
+            await each.disconnect(inuse_connections=False)
 
 
 def _asynchronous(redis: object) -> Redis:

@@ -28,6 +28,7 @@ NAMES = {
     "Page",
     "PaginationError",
     "PermissionDeniedError",
+    "RateLimit",
     "RateLimitedError",
     "RetryPolicy",
     "ServerError",

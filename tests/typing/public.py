@@ -28,6 +28,7 @@ from usergroups import (
     Page,
     PaginationError,
     PermissionDeniedError,
+    RateLimit,
     RateLimitedError,
     RetryPolicy,
     ServerError,
@@ -40,7 +41,7 @@ from usergroups import (
     smartpm,
     sweep,
 )
-from usergroups.stores import RedisTokenStore
+from usergroups.stores import RedisRateLimit, RedisTokenStore
 from usergroups.transports import aiohttp_transport, default_transport
 
 assert_type(usergroups.__version__, str)
@@ -400,3 +401,14 @@ def redis_store(redis: Redis) -> TokenStore:
     The one of the extra is of this form, too.
     """
     return RedisTokenStore(redis, key="token")
+
+
+def redis_rate(redis: Redis) -> RateLimit:
+    """
+    A shared rate is what clients take in the place of a number.
+    """
+    limit = RedisRateLimit(redis, key="rate", per_second=50.0, processes=20)
+    assert_type(limit.share, float)
+    M3terClient(max_rate=limit)
+    SmartPMClient(max_rate=limit)
+    return limit

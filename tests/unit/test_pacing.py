@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from rig.clock import FakeClock
-from usergroups._http.limits import Pacer, RateLimiter
+from usergroups._http.limits import Pacer
+from usergroups._http.rate import RateLimiter
 from usergroups._runtime import Runtime
 
 
@@ -17,7 +18,7 @@ def pacer(
 ) -> Pacer:
     """Make a gate for *limit* requests at once, and *per_second* of them."""
     runtime = Runtime(clock=clock, sleep=clock.sleep)
-    return Pacer(limit, rate or RateLimiter(per_second, runtime), runtime)
+    return Pacer(limit, rate or RateLimiter(per_second, runtime))
 
 
 async def fill(gate: Pacer, places: int) -> None:
@@ -398,7 +399,7 @@ class TestRate:
             await clock.sleep(seconds + dice.choice([0.0, 0.0, 0.001, 0.04]))
 
         runtime = Runtime(clock=clock, sleep=sleep_late)
-        gate = Pacer(1000, RateLimiter(per_second, runtime), runtime)
+        gate = Pacer(1000, RateLimiter(per_second, runtime))
         count = math.ceil(min(per_second, 700.0)) * 3
 
         at = await self.starts(gate, clock, count)
@@ -424,7 +425,7 @@ class TestRate:
             await clock.sleep((seconds * factor if seconds > 0.001 else seconds) + late)
 
         runtime = Runtime(clock=clock, sleep=sleep)
-        gate = Pacer(1000, RateLimiter(500.0, runtime), runtime)
+        gate = Pacer(1000, RateLimiter(500.0, runtime))
 
         at = await self.starts(gate, clock, 1000)
 

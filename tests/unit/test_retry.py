@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from usergroups import ConfigurationError, RetryPolicy
 from usergroups._http.exchange import Response
 from usergroups._http.failures import Failure
-from usergroups._http.limits import RateLimiter
+from usergroups._http.rate import RateLimiter
 from usergroups._http.retry import FOREVER, NO_RETRIES, Attempts, RetryBudget, retry_after, worth_retrying
 from usergroups._runtime import Runtime
 

@@ -21,7 +21,7 @@ class InLoop:
         self.calls: set[asyncio.Timeout] = set()
         self._closing: asyncio.Task[None] | None = None
         # A loop closes the asynchronous generators that were begun in it before it ends.
-        self._end = _close_at_the_end(connections)
+        self._end = _close_at_the_end(pacer, connections)
         with suppress(StopIteration):
             self._end.__anext__().send(None)
 
@@ -42,8 +42,9 @@ class InLoop:
             await self._end.aclose()
 
 
-async def _close_at_the_end(connections: Connections | Shared) -> AsyncGenerator[None, None]:
+async def _close_at_the_end(pacer: Pacer, connections: Connections | Shared) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
         await connections.aclose()
+        await pacer.aclose()

@@ -1,59 +1,13 @@
-"""Limits: how many requests may be in flight at once, and how many may start per second."""
+"""The places for requests in flight: how many there may be at once, and who is next."""
 
 import asyncio
-import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
 
-from usergroups._runtime import Runtime
+from .rate import RateLimiter, Reservations
 
 _CROWD = 100  # calls that begin in one turn of the event loop; no more begin while as many are in the queue
-_CATCH_UP = 0.05  # seconds of missed starts that may be caught up on, within the limit of a window
-_LEEWAY = 1.01  # times a window: its requests may arrive closer together than they started
-_MOST_STARTS = 10_000  # starts that are remembered; a higher rate has shorter windows
-
-
-class RateLimiter:
-    """
-    A rate limit: the next moment, on the client's clock, at which a request may start.
-
-    Starts are spread evenly. No window of a second has more of them than the rate, even while missed
-    ones are caught up on. All event loops of a client share it, so it holds nothing of any one loop.
-    """
-
-    def __init__(self, per_second: float | None, runtime: Runtime) -> None:
-        self._clock = runtime.clock
-        self.is_limited = per_second is not None
-        rate = math.inf if per_second is None else per_second
-        self._interval = 1.0 / rate
-        most = math.ceil(min(rate, _MOST_STARTS))
-        self._window = most * self._interval * _LEEWAY
-        self._starts: deque[float] = deque(maxlen=most)  # the moments of the last window
-        self._next = -math.inf
-
-    def wait(self) -> float:
-        """
-        Return the seconds until a request may start; 0 or less if it may start now.
-        """
-        return self._next - self._clock()
-
-    def take(self) -> None:
-        """
-        Record a start, which moves the next one.
-        """
-        if self.is_limited:
-            now = self._clock()
-            self._next = max(self._next, now - _CATCH_UP) + self._interval
-            self._starts.append(now)
-            if len(self._starts) == self._starts.maxlen:
-                self._next = max(self._next, self._starts[0] + self._window)
-
-    def hold(self, seconds: float) -> None:
-        """
-        Let no request start for so many *seconds*.
-        """
-        self._next = max(self._next, self._clock() + seconds)
 
 
 class Turnstile:
@@ -118,10 +72,9 @@ class Pacer:
     its turn comes goes back into the queue, in front of those that have not had a turn.
     """
 
-    def __init__(self, limit: int, rate: RateLimiter, runtime: Runtime) -> None:
+    def __init__(self, limit: int, rate: RateLimiter | Reservations) -> None:
         self._limit = limit
         self._rate = rate
-        self._sleep = runtime.sleep
         self._turnstile = Turnstile(lambda: self._queued)
         self._front: OrderedDict[asyncio.Future[None], None] = OrderedDict()  # served before the queue
         self._queue: OrderedDict[asyncio.Future[None], None] = OrderedDict()
@@ -159,8 +112,7 @@ class Pacer:
         enters = False
         try:
             await turn
-            while (wait := self._rate.wait()) > 0:
-                await self._sleep(wait)
+            await self._rate.until_free()
             enters = is_ready()
             if enters:
                 self._rate.take()
@@ -178,6 +130,13 @@ class Pacer:
         """
         self.in_flight -= 1
         self._admit()
+
+    async def aclose(self) -> None:
+        """
+        End what is under way for the rate limit.
+        """
+        if isinstance(self._rate, Reservations):
+            await self._rate.aclose()
 
     @property
     def _queued(self) -> int:

@@ -14,7 +14,7 @@ from usergroups._arguments import of_client
 
 from .exchange import Response
 from .failures import Failure
-from .limits import RateLimiter
+from .rate import RateLimiter
 
 _log = getLogger("usergroups")
 

@@ -23,7 +23,8 @@ from .environment import environment_proxies, tls_context
 from .exchange import Response
 from .failures import Failure
 from .in_loop import InLoop
-from .limits import Pacer, RateLimiter
+from .limits import Pacer
+from .rate import RateLimit, Reservations, SharedRate, rate_limiter
 from .request import Headers, Request, timeouts, usual_headers
 from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy
 
@@ -105,7 +106,7 @@ class Sender:
         timeout: float | None,
         retry: RetryPolicy,
         max_in_flight: int,
-        max_rate: float | None,
+        max_rate: float | RateLimit | None,
         refused_for: float = 0.0,
         transport: httpx.AsyncBaseTransport | None,
         user_agent: str | None,
@@ -120,7 +121,7 @@ class Sender:
         self.redactor = redactor
         self.runtime: Runtime = RUNTIME.get()
         self._most = of_client.count("max_in_flight", max_in_flight)
-        self._rate = RateLimiter(of_client.optional_seconds("max_rate", max_rate), self.runtime)
+        self._rate = rate_limiter(max_rate, self.runtime)
         self._refused_for = refused_for
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
@@ -147,8 +148,8 @@ class Sender:
         if here is None or here.process != os.getpid():
             for ended in [other for other in list(self._loops) if other.is_closed()]:
                 self._loops.pop(ended, None)
-            pacer = Pacer(self._most, self._rate, self.runtime)
-            here = self._loops[loop] = InLoop(pacer, self._connections())
+            rate = Reservations(self._rate, self.runtime) if isinstance(self._rate, SharedRate) else self._rate
+            here = self._loops[loop] = InLoop(Pacer(self._most, rate), self._connections())
         return here
 
     async def send(self, call: Call, authorization: Authorization) -> Outcome:

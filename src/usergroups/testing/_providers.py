@@ -10,7 +10,7 @@ from typing import Literal, TypedDict, Unpack, get_args
 import attrs
 import httpx
 
-from usergroups import M3terClient, RetryPolicy, SmartPMClient, TokenStore
+from usergroups import M3terClient, RateLimit, RetryPolicy, SmartPMClient, TokenStore
 from usergroups._runtime import RUNTIME, Runtime
 from usergroups.sandbox import Data, Sandbox
 
@@ -47,7 +47,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float | None
     retry: RetryPolicy
     max_in_flight: int
-    max_rate: float | None
+    max_rate: float | RateLimit | None
     user_agent: str | None
 
 
