@@ -6,4 +6,5 @@ The long storms: `python -m storms --seed 1 2 3`, from the folder `tests` or wit
     losses.py    what a storm has left behind, on either transport
     rows.py      the storms themselves, of any size: short ones are tests
     __main__.py  all of them at full size
+    fleet.py     processes that share one rate by Redis: `python -m storms.fleet`, and short ones are tests
 """
