@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from usergroups._version import __version__
 
-from .options import CallOptions, Options
+from .options import CallOptions, IdOptions
 from .screen import console
 
 _HELP = """
@@ -55,7 +55,7 @@ def m3ter(
     *user_id: str,
     inherited: bool = False,
     page_size: int | None = None,
-    options: Options = Options(),  # noqa: B008  # frozen
+    options: IdOptions = IdOptions(),  # noqa: B008  # frozen
 ) -> int:
     """
     List the user groups that m3ter users are in.
@@ -80,7 +80,7 @@ def m3ter(
     return ask_m3ter(user_id, options, inherited=inherited, page_size=page_size)
 
 
-def smartpm(*group_id: str, options: Options = Options()) -> int:  # noqa: B008  # frozen
+def smartpm(*group_id: str, options: IdOptions = IdOptions()) -> int:  # noqa: B008  # frozen
     """
     List the users of SmartPM user groups.
 
