@@ -1,5 +1,6 @@
 """`usergroups review`: every membership, in each format, to the end and after every interruption."""
 
+import asyncio
 import csv
 import json
 import random
@@ -8,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from usergroups.cli import main
 from usergroups.cli.earlier import resume_review
 from usergroups.cli.options import By
 from usergroups.cli.rows import Csv, Format, JsonLines
+from usergroups.cli.running import in_bursts
 from usergroups.sandbox import Data, Sandbox, Server, smartpm_user
 
 M3TER = ["M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET"]
@@ -520,3 +523,52 @@ def test_terminal_shows_how_far_it_is(company: Server, tmp_path: Path) -> None:
     assert re.search(SUMMARY.format(6, 6, 0, r"\d+"), shown)
     assert "nobody@example.com" in both
     assert "\x1b" not in quiet
+
+
+# What comes together is written together
+
+
+async def test_items_that_come_without_a_wait_come_together() -> None:
+    """A burst ends where the next item has to be waited for, and an error comes after all items."""
+    more = asyncio.Event()
+
+    async def items() -> AsyncGenerator[int, None]:
+        yield 1
+        yield 2
+        await more.wait()
+        yield 3
+        raise EOFError
+
+    bursts = list[list[int]]()
+
+    async def take() -> None:
+        async for burst in in_bursts(items()):
+            bursts.extend([burst] if burst else [])
+            more.set()
+
+    with pytest.raises(EOFError):
+        await take()
+
+    assert bursts == [[1, 2], [3]]
+
+
+async def test_items_wait_while_nobody_takes_them() -> None:
+    """Where what came is not taken, few more are fetched; and all are closed with the one who takes them."""
+    made = list[int]()
+    closed = asyncio.Event()
+
+    async def items() -> AsyncGenerator[int, None]:
+        try:
+            for number in range(5000):
+                made.append(number)
+                yield number
+        finally:
+            closed.set()
+
+    async with aclosing(in_bursts(items())) as bursts:
+        first = await anext(bursts)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    assert (first, len(made)) == (list(range(1000)), 2000)
+    assert closed.is_set()

@@ -1,6 +1,6 @@
 """The review: every membership, asked from credentials alone."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, nullcontext
 
 import attrs
@@ -15,7 +15,7 @@ from .options import ReviewOptions, System
 from .output import Output, tell_of_part
 from .report import Html
 from .rows import Format, make_format
-from .running import run
+from .running import in_bursts, run
 from .screen import Screen
 from .settings import SYSTEMS, settings, told_as_settings
 from .words import FAILED, in_words
@@ -36,8 +36,7 @@ def review_all(options: ReviewOptions) -> int:
         if earlier is None:
             tell_of_part(options.output)
         output = Output(form, options.output, resumes=earlier is not None)
-        with told_as_settings("m3ter"):
-            return run(_review(m3ter, smartpm, options, earlier or Earlier((), options.by), output))
+        return run(_review(m3ter, smartpm, options, earlier or Earlier((), options.by), output))
 
 
 def _make_format(options: ReviewOptions, systems: Sequence[System]) -> Format:
@@ -57,31 +56,14 @@ async def _review(
     screen = Screen(None, quiet=options.quiet, bar=not options.verbose, kept=len(earlier.kept()))
     async with m3ter or nullcontext(), smartpm or nullcontext(), writing(output, screen):
         found = review(m3ter, smartpm, earlier.by, screen.reach, known=earlier.rows, concurrency=options.concurrency)
-        async with aclosing(_in_blocks(found)) as blocks:
-            async for block in blocks:
-                rows = [attrs.evolve(row, error=in_words(row.error, row.system)) if row.error else row for row in block]
+        async with aclosing(in_bursts(found)) as bursts:
+            async for burst in bursts:
+                rows = [attrs.evolve(row, error=in_words(row.error, row.system)) if row.error else row for row in burst]
                 await put([as_record(row) for row in rows], output, screen)
                 for row in rows:
                     if row.error:
                         screen.fail(f"{_subject(row)}: {row.error}")
     return FAILED if screen.failed else 0
-
-
-async def _in_blocks(found: AsyncGenerator[Membership, None]) -> AsyncGenerator[Sequence[Membership], None]:
-    """Yield rows that follow each other and are about the same group or user together: they are written at once."""
-    block: list[Membership] = []
-    async with aclosing(found):
-        async for row in found:
-            if block and not _belong_together(block[-1], row):
-                yield block
-                block = []
-            block.append(row)
-    if block:
-        yield block
-
-
-def _belong_together(one: Membership, other: Membership) -> bool:
-    return one.system == other.system and (one.group_id == other.group_id != "" or one.user_id == other.user_id != "")
 
 
 def _subject(row: Membership) -> str:

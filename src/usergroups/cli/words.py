@@ -14,7 +14,6 @@ TERMINATED = 143
 
 # What the SDK's arguments are for a shell; the variables begin with the system's name.
 _NAMES = {name: f"{{}}_{name.upper()}" for name in ("org_id", "company_id", "api_key", "api_secret", "base_url")} | {
-    "known must": "--resume: FILE must, or --by be another: it must",
     "max_in_flight": "--concurrency",
     "max_rate": "--max-rate",
     "page_size": "--page-size",
