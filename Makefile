@@ -53,9 +53,10 @@ types: $(DEV) ## check types, by mypy and by pyright
 	$(BIN)/pyright --warnings
 
 .PHONY: specs
-specs: $(DEV) ## check the OpenAPI documents
+specs: $(DEV) ## check the OpenAPI documents, and that they keep our rules
 	$(BIN)/yamllint --strict --config-file specs/.yamllint specs
 	$(BIN)/openapi-spec-validator specs/m3ter.yaml specs/smartpm.yaml
+	$(PY) specs/rules.py
 
 .PHONY: generate
 generate: $(DEV) ## write generated/ anew from specs/

@@ -1,6 +1,7 @@
 """How the documentation is built: `make docs`. Nothing is fetched."""
 
 import re
+from textwrap import dedent
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -29,13 +30,16 @@ myst_heading_anchors = 3  # levels of headings that links may lead to
 suppress_warnings = ["myst.xref_missing"]  # links to what is in the repository, and is no page
 
 _OF_PARAMETERS = re.compile(r"\*\w+\*|Raises\b")  # how a paragraph of a docstring begins that api.md has as a list
+_ATTRIBUTES = re.compile(r"^ +Attributes:\n.*", re.MULTILINE | re.DOTALL)  # the generator may indent them
+_ITEMS = re.compile(r"\blist\[(?=[A-Z])")  # before the name of another model, which both providers may have
 _UNSET = re.compile(r" \| Unset\b|\bUnset \| ")  # the generator's name for an absent field; to a caller it is None
 
 
 def shorten(*event: Any) -> None:
     """Leave out of a docstring what `api.md` has as a list, and say of a model what a caller may pass and read."""
-    what, lines = event[1], event[-1]
-    text = _UNSET.sub("", "\n".join(lines)).replace("Attributes:", "Args:")
+    what, name, lines = event[1], event[2], event[-1]
+    text = _ATTRIBUTES.sub(lambda match: dedent(match[0]), "\n".join(lines))
+    text = _of_provider(name, _UNSET.sub("", text)).replace("Attributes:", "Args:")
     if what != "exception":
         text = "\n\n".join(part for part in re.split(r"\n\s*\n", text) if not _OF_PARAMETERS.match(part))
     lines[:] = text.splitlines()
@@ -43,11 +47,16 @@ def shorten(*event: Any) -> None:
 
 def tidy(*event: Any) -> tuple[str, Any] | None:
     """Leave out of a signature what only the generator means."""
-    signature, returns = event[-2:]
+    name, signature, returns = event[2], *event[-2:]
     if not signature:
         return None
-    signature = _UNSET.sub("", signature).replace("= Ellipsis", "= ...")
+    signature = _of_provider(name, _UNSET.sub("", signature)).replace("= Ellipsis", "= ...")
     return signature.replace("<built-in function monotonic>", "time.monotonic"), returns
+
+
+def _of_provider(name: str, text: str) -> str:
+    """Say of which provider the other models are that *text*, of the model *name*, names."""
+    return _ITEMS.sub(f"list[{name.rpartition('.')[0]}.", text)
 
 
 def publish(*event: Any) -> None:

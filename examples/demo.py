@@ -2,7 +2,8 @@
 Show the SDK's main job against a local sandbox: `make demo`.
 
 A user's groups come over several pages, and the access token ends on the way: the sandbox answers slowly
-and its tokens live shorter than the listing takes. Then one SmartPM group, and what the server counted.
+and its tokens live shorter than the listing takes. Then one SmartPM group, a review of all memberships in both
+systems, and what the server counted.
 """
 
 import asyncio
@@ -13,12 +14,15 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 TOKEN_LIFETIME = 0.6  # seconds
 LATENCY = 0.15  # seconds that the sandbox takes for each answer
 START_WITHIN = 30.0  # seconds
+
+ROWS_OF_A_USER = 4  # of the review, that are shown
 
 USER_ID = "grace"
 USER_GROUP_ID = "550e8400-e29b-41d4-a716-446655440000"
@@ -45,6 +49,27 @@ async def show_user_groups() -> None:
             print(f"  {user.email:28} {user.role:20} {seen}")
 
 
+async def show_review() -> None:
+    """Print who is in which group, in both systems: a table of all memberships, or the first ones of each user."""
+    from usergroups import M3terClient, SmartPMClient, review
+
+    shown, left_out = Counter(), Counter()
+    print("\nA review of both systems, from nothing but the credentials")
+    print(f"  {'SYSTEM':8} {'USER':30} GROUP")
+    async with M3terClient() as m3ter, SmartPMClient() as smartpm:
+        async for row in review(m3ter, smartpm):
+            if row.error:
+                raise DemoError(f"the review is not complete: {row.error}")
+            user = row.user_email or "-"
+            shown[user] += 1
+            if shown[user] > ROWS_OF_A_USER:
+                left_out[user] += 1
+            else:
+                print(f"  {row.system:8} {user:30} {row.group_name or '-'}{' (inherited)' if row.inherited else ''}")
+    for user, number in left_out.items():
+        print(f"  {'':8} {user:30} ... and {number} more groups")
+
+
 def show_counts(url: str) -> None:
     """Print what the server counted; fail where it was not what this demo is to show."""
     with urllib.request.urlopen(f"{url}/_sandbox/counts", timeout=10) as answer:
@@ -52,7 +77,7 @@ def show_counts(url: str) -> None:
     counted = f"{counts['token_requests']} token requests and {counts['pages']} pages"
     if counts["token_requests"] < 2 or counts["pages"] < 2:
         raise DemoError(f"{counted} are less than a listing over two tokens takes: make test says what broke")
-    print(f"\nThe server counted {counted}: one token ended on the way, and another took its place.")
+    print(f"\nThe server counted {counted}: tokens ended on the way, and others took their place.")
 
 
 @contextmanager
@@ -94,6 +119,7 @@ def main() -> int:
             os.environ |= settings | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
             print(f"A sandbox of both providers on {settings['M3TER_BASE_URL']}; a token lives {TOKEN_LIFETIME} s")
             asyncio.run(show_user_groups())
+            asyncio.run(show_review())
             show_counts(settings["M3TER_BASE_URL"])
     except KeyboardInterrupt:
         return 130

@@ -15,6 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = {"m3ter.yaml": "usergroups_m3ter_api", "smartpm.yaml": "usergroups_smartpm_api"}
@@ -33,7 +36,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: generate(specs / name, fresh / PACKAGES[name]), PACKAGES))
+            failures = [*pool.map(lambda name: generate(specs / name, fresh / PACKAGES[name]), PACKAGES)]
+        if any(failures):
+            raise SystemExit("\n\n".join(filter(None, failures)))
         if not arguments.check:
             replace(fresh, out)
         elif stale := differences(fresh, out):
@@ -42,14 +47,14 @@ def main() -> int:
     return 0
 
 
-def generate(spec: Path, package: Path) -> None:
+def generate(spec: Path, package: Path) -> str:
     """
-    Generate *package*, which must not exist yet, from *spec*.
+    Generate *package*, which must not exist yet, from *spec*. Return why that cannot be done, or nothing.
 
-    Ends the run where the generator fails, or would leave something of the spec out.
+    It cannot be done either where the generator would leave something of the spec out.
     """
-    if not spec.is_file():
-        raise SystemExit(f"{spec}: there is no such spec")
+    if found := flaws(spec):
+        return "\n".join(f"{spec}: {flaw}" for flaw in found)
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta=none", "--fail-on-warning"]
     command += [f"--path={spec}", f"--config={HERE / 'generator.yaml'}"]
     command += [f"--custom-template-path={HERE / 'templates'}", f"--output-path={package}"]
@@ -64,8 +69,43 @@ def generate(spec: Path, package: Path) -> None:
         check=False,
     )
     if run.returncode:
-        raise SystemExit(f"{spec}: not generated\n\n{run.stdout.strip()}")
+        return f"{spec}: not generated\n\n{run.stdout.strip()}"
     (package / "py.typed").touch()
+    return ""
+
+
+def flaws(spec: Path) -> list[str]:
+    """Return what is wrong with *spec* that the generator would not say plainly."""
+    if not spec.is_file():
+        return ["there is no such spec"]
+    try:
+        document = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return [f"it is not YAML: {error}"]
+    if not isinstance(document, dict):
+        return ["it is empty" if document is None else "it is not an OpenAPI document"]
+    return [f"{place}: there is no {name}" for place, name in references(document) if not leads(document, name)]
+
+
+def references(value: Any, *place: str) -> Iterator[tuple[str, str]]:
+    """Yield the place and the name of each reference in *value*, which stands at *place*."""
+    if isinstance(value, dict):
+        if isinstance(name := value.get("$ref"), str):
+            yield " > ".join(place), name
+        for key, one in value.items():
+            yield from references(one, *place, str(key))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from references(one, *place, str(index))
+
+
+def leads(document: Any, name: str) -> bool:
+    """Return whether the reference *name* leads to something in *document*."""
+    root, *parts = name.split("/")
+    for part in parts:
+        key = part.replace("~1", "/").replace("~0", "~")
+        document = document.get(key) if isinstance(document, dict) else None
+    return root == "#" and document is not None
 
 
 def environment() -> dict[str, str]:
@@ -97,16 +137,29 @@ def foreign(folder: Path) -> bool:
 
 
 def replace(fresh: Path, kept: Path) -> None:
-    """Make *kept* what *fresh* is, leaving alone the packages that are so already."""
+    """Make *kept* what *fresh* is, leaving alone the packages that are so already. At no moment is a package gone."""
     kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=kept) as folder:
+        for package in fresh.iterdir():
+            if differences(package, kept / package.name):
+                beside = Path(folder, package.name)
+                shutil.copytree(package, beside)
+                swap(beside, kept / package.name, Path(folder, f"former {package.name}"))
     for path in kept.iterdir():
-        same = path.is_dir() and (fresh / path.name).is_dir() and not differences(fresh / path.name, path)
-        if same or path.name.startswith("."):
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in fresh.iterdir():
-        if not (kept / path.name).exists():
-            shutil.copytree(path, kept / path.name)
+        if not (fresh / path.name).exists() and not path.name.startswith("."):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def swap(new: Path, path: Path, former: Path) -> None:
+    """Rename *path*, if it exists, to *former*, and *new* to *path*; or nothing, where that is interrupted."""
+    try:
+        if path.exists():
+            path.rename(former)
+        new.rename(path)
+    except BaseException:
+        if former.exists() and not path.exists():
+            former.rename(path)
+        raise
 
 
 if __name__ == "__main__":

@@ -137,6 +137,7 @@ async def _session(context: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSess
         connector=_connector(context),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        skip_auto_headers=["Content-Type"],  # a POST without content has no type
         max_field_size=_LARGEST_HEADER,
         max_line_size=_LARGEST_HEADER,
     ) as session:

@@ -4,16 +4,21 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from logging import getLogger
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
-from uuid import UUID
+from types import NoneType
+from typing import Any, TypeGuard, TypeVar, cast, get_args, get_type_hints
 
 import attrs
+
+try:
+    from msgspec import json as fast_json
+except ModuleNotFoundError:  # of the extra "speed"
+    fast_json = None  # type: ignore[assignment]
+
+from ._kinds import UNFIT, Kind, Read, unchanged
 
 _log = getLogger("usergroups")
 
@@ -54,6 +59,9 @@ def parse_json(body: bytes) -> object:
     A strict writer can write the result as JSON again: every number is finite, and half of a surrogate pair, which
     only an escape can spell, becomes U+FFFD. Raises `MismatchError` if *body* is not JSON.
     """
+    if fast_json is not None:
+        with suppress(Exception):  # what it does not take, the other parser may
+            return fast_json.decode(body)
     try:
         text = body.decode(json.detect_encoding(body))
         if "\\" in text and (r"\ud" in text or r"\uD" in text):
@@ -89,133 +97,64 @@ def _finite(number: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
-Read = Callable[[Any], object]
-"""A function from a value of one JSON type to its Python value. Raises one of `_UNFIT`."""
+_MISSING = object()  # the value of a required field that did not arrive
 
-_UNFIT = (KeyError, ValueError, OverflowError)
-_DATE_TIME = re.compile(
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?"
-    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
-)
+_Field = tuple[str, object, Kind]
 
 
-def _unchanged(value: object) -> object:
-    return value
-
-
-def _date_time(text: str) -> datetime:
-    """
-    Return *text*, a date-time of RFC 3339, 5.6, as a datetime. Without an offset it is UTC.
-
-    An offset may lack its colon. A leap second becomes the next second. Fractions are cut to microseconds.
-    """
-    if not _DATE_TIME.fullmatch(text):
-        raise ValueError
-    if text[17] == "6":  # second 60
-        return _date_time(f"{text[:17]}59{text[19:]}") + timedelta(seconds=1)
-    moment = datetime.fromisoformat(text.upper())
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _full_date(text: str) -> date:
-    return _date_time(f"{text}T00:00:00").date()
-
-
-def _whole_number(number: float) -> int:
-    if not number.is_integer():
-        raise ValueError
-    return int(number)
-
-
-# For each type of a field: the JSON types that it may arrive as, each with its reader, and the type's name in errors.
-_TYPES: Mapping[type, tuple[Mapping[type, Read], str]] = {
-    NoneType: ({NoneType: _unchanged}, ""),
-    bool: ({bool: _unchanged}, "true or false"),
-    date: ({str: _full_date}, "a date"),
-    datetime: ({str: _date_time}, "a date-time"),
-    float: ({float: _unchanged, int: _unchanged}, "a number"),
-    int: ({int: _unchanged, float: _whole_number}, "a whole number"),
-    str: ({str: _unchanged}, "text"),
-    UUID: ({str: UUID}, "a UUID"),
-}
-
-
-@attrs.define
-class _Kind:
-    """
-    The values that a field may hold.
-
-    *reads* has the reader of each JSON type, *model* is the model of an object, *items* the kind of an array's items,
-    and *expected* names them all for an error.
-    """
-
-    reads: dict[type, Read] = attrs.field(factory=dict[type, Read])
-    model: Any = None
-    items: "_Kind | None" = None
-    expected: str = ""
-
-    @classmethod
-    def of(cls, hint: Any) -> "_Kind":
-        """Return the kind of a field with the type hint *hint*."""
-        kind, names = cls(), set[str]()
-        for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
-            if get_origin(part) is list:
-                kind.items, name = _Kind.of(*get_args(part)), "an array"
-            elif attrs.has(part):
-                kind.model, name = part, "an object"
-            else:
-                is_one_of = get_origin(part) is Literal or issubclass(part, Enum)
-                reads, name = (_one_of(part), "one of its values") if is_one_of else _TYPES[part]
-                kind.reads.update({one: read for one, read in reads.items() if kind.reads.get(one) is not _unchanged})
-            names.add(name)
-        kind.expected = " or ".join(sorted(names - {""}))
-        return kind
-
-
-def _one_of(part: Any) -> dict[type, Read]:
-    """Return the readers of an enumeration or a `Literal`."""
-    members: dict[object, object] = {one: one for one in get_args(part)} or {one.value: one for one in part}
-    return dict.fromkeys({type(value) for value in members}, members.__getitem__)
-
-
-_Plan = tuple[tuple[int, Read], ...]
-"""The values of an object that need reading: each by its index, with its reader."""
-
-
-class _Table(dict[tuple[type, ...], _Plan]):
+@attrs.frozen
+class _Table:
     """
     The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    As a mapping, it caches how values of each combination of JSON types are read, so that most objects take one
-    look-up. It raises `KeyError` for a combination that must be checked one by one.
+    *others* is the kind of what is in no field, or None where that may be anything. *read_full* reads an object that
+    has each field and no other, *read_any* one with any. Both raise one of `UNFIT` for an object with a value that they
+    do not know how to read.
     """
 
-    def __init__(self, fields: tuple[tuple[str, object, _Kind], ...]) -> None:
-        super().__init__()
-        self.fields = fields
-
-    def __missing__(self, types: tuple[type, ...]) -> _Plan:
-        # The types of nested models and arrays have no reader.
-        reads = [kind.reads[one] for one, (_, _, kind) in zip(types, self.fields, strict=True)]
-        self[types] = tuple((index, read) for index, read in enumerate(reads) if read is not _unchanged)
-        return self[types]
-
-
-_MISSING = object()  # the value of a required field that did not arrive
+    fields: Sequence[_Field]
+    others: Kind | None
+    read_full: Read
+    read_any: Read
 
 
 @cache
 def _table(model: Any) -> _Table:
     package = sys.modules[model.__module__.rpartition(".")[0]]  # it imports its other models for type checkers only
     hints = get_type_hints(model, localns=dict(vars(package)))
-    fields = [field for field in attrs.fields(model) if field.init]
-    json_names = model(**{field.name: _Probe() for field in fields}).to_dict()
-    return _Table(
-        tuple(
-            (json_name, _MISSING if field.default is attrs.NOTHING else None, _Kind.of(hints[field.name]))
-            for json_name, field in zip(json_names, fields, strict=True)
-        )
-    )
+    attributes = [field for field in attrs.fields(model) if field.init]
+    json_names = model(**{field.name: _Probe() for field in attributes}).to_dict()
+    _, other = get_args(hints["additional_properties"])
+    fields = [
+        (json_name, _MISSING if field.default is attrs.NOTHING else None, Kind.of(hints[field.name]))
+        for json_name, field in zip(json_names, attributes, strict=True)
+    ]
+    others = None if other is Any else Kind.of(other)
+    return _Table(fields, others, _compiled(model, fields, full=True), _compiled(model, fields, full=False))
+
+
+def _compiled(model: Any, fields: Sequence[_Field], *, full: bool) -> Read:
+    """Return a function that reads an object as a *model*, compiled for it as attrs compiles its `__init__`."""
+    lines = ["def read(raw):"]
+    known: dict[str, Any] = {"model": model, "names": frozenset(name for name, _, _ in fields)}
+    for n, (name, absent, kind) in enumerate(fields):
+        lines.append(f"v{n} = raw[{name!r}]" if full or absent is _MISSING else f"v{n} = raw.get({name!r})")
+        if any(read is not unchanged for read in kind.reads.values()):
+            lines.append(f"v{n} = reads{n}[v{n}.__class__](v{n})")
+        else:
+            lines.append(f"if v{n}.__class__ not in reads{n}: raise KeyError")
+        known[f"reads{n}"] = kind.reads
+    lines.append(f"made = model({', '.join(f'v{n}' for n in range(len(fields)))})")
+    if not full:
+        lines.append("made.additional_properties = {key: raw[key] for key in raw if key not in names}")
+    exec("\n    ".join([*lines, "return made"]), known)  # noqa: S102  # of nothing that arrived
+    read: Read = known["read"]
+    return read
+
+
+def _has_required(model: Any, raw: dict[str, object]) -> bool:
+    fields = _table(model).fields
+    return all(kind.takes(raw.get(name, absent)) for name, absent, kind in fields if absent is _MISSING)
 
 
 class _Probe(list[Any]):
@@ -246,22 +185,19 @@ class Reader:
             raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
         generated: Any = model
         table = _table(generated)
-        rest = raw.copy()
-        values: list[Any] = [rest.pop(json_name, absent) for json_name, absent, _ in table.fields]
-        try:
-            for index, read in table[tuple(map(type, values))]:
-                values[index] = read(values[index])
-        except _UNFIT:
-            values = []
-        instance = generated(*(values or self._one_by_one(generated, raw, rest, path)))
-        instance.additional_properties = rest
-        return cast("M", instance)
+        if table.others is None:
+            try:
+                return cast("M", (table.read_full if len(raw) == len(table.fields) else table.read_any)(raw))
+            except UNFIT:
+                pass
+        return cast("M", self._one_by_one(generated, table, raw, path))
 
-    def _one_by_one(self, model: Any, raw: dict[str, object], rest: dict[str, object], path: str) -> list[object]:
-        """Return the value of each field of *raw*. What is not required and does not fit goes to *rest*."""
+    def _one_by_one(self, model: Any, table: _Table, raw: dict[str, object], path: str) -> object:
+        """Return *raw* as a *model*. What is not required and does not fit is None, and kept as it is."""
         values: list[object] = []
-        for json_name, absent, kind in _table(model).fields:
-            value = raw.get(json_name, absent)
+        rest = raw.copy()
+        for json_name, absent, kind in table.fields:
+            value = rest.pop(json_name, absent)
             try:
                 values.append(self._value(kind, value, f"{path}.{json_name}"))
             except MismatchError as mismatch:
@@ -270,20 +206,40 @@ class Reader:
                 self._warn_once(model, json_name, mismatch)
                 rest[json_name] = value
                 values.append(None)
-        return values
+        instance = model(*values)
+        instance.additional_properties = rest if table.others is None else self._map(table.others, rest, path)
+        return instance
 
-    def _value(self, kind: _Kind, value: Any, path: str) -> object:
+    def _value(self, kind: Kind, value: object, path: str) -> object:
         if value is _MISSING:
             raise MismatchError(path, "it is missing")
-        if kind.items is not None and is_array(value):
+        read = kind.reads.get(type(value))
+        if read is not None:
+            try:
+                return read(value)
+            except UNFIT:
+                pass
+        elif kind.models and is_object(value):
+            return self._model(kind.models, value, path)
+        elif kind.items is not None and is_array(value):
             return [self._value(kind.items, one, f"{path}[{index}]") for index, one in enumerate(value)]
-        if kind.model is not None and type(value) not in kind.reads:
-            return self.read(kind.model, value, path)
-        try:
-            return kind.reads[type(value)](value)
-        except _UNFIT:
-            pass
         raise MismatchError(path, "it is null" if value is None else f"it is {_json_type(value)}, not {kind.expected}")
+
+    def _model(self, models: list[Any], raw: dict[str, object], path: str) -> object:
+        """Return *raw* as one of *models*: of several, the first whose required fields it has."""
+        reason = "it fits none of the schemas that it may have"
+        for model in models:
+            if len(models) == 1 or _has_required(model, raw):
+                try:
+                    return self.read(model, raw, path)
+                except RecursionError:
+                    reason = "it is nested too deeply"
+                    break
+        raise MismatchError(path, reason)
+
+    def _map(self, values: Kind, raw: Mapping[str, object], path: str) -> dict[str, object]:
+        """Return *raw* with each value read. Its keys are not in the path of an error: they came from outside."""
+        return {key: self._value(values, one, f"{path}.*") for key, one in raw.items()}
 
     def _warn_once(self, model: Any, json_name: str, mismatch: MismatchError) -> None:
         if (model, json_name) not in self._warned:

@@ -18,6 +18,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from rig import canary
+from rig.bodies import least
 from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID, ORG_ID, MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
@@ -67,11 +68,11 @@ def provider(request: pytest.FixtureRequest, make_m3ter: MakeM3ter, make_smartpm
     """Return each provider in turn."""
     if request.param == "m3ter":
         m3ter = {"org_id": ORG_ID, "api_key": canary.API_KEY_ID, "api_secret": canary.API_SECRET}
-        answer: dict[str, Any] = {"data": [{"id": "g", "name": "Planners"}]}
+        answer: dict[str, Any] = {"data": [least("m3ter", "UserGroup", id="g", name="Planners")]}
         secrets = (canary.API_SECRET, canary.BASIC, canary.ACCESS_TOKEN)
         return Provider(make_m3ter, lambda **more: M3terClient(**m3ter | more), M3TER_PATH, answer, secrets)
     smartpm = {"api_key": canary.SMARTPM_API_KEY, "company_id": COMPANY_ID}
-    answer = {"id": GROUP_ID, "name": "Planners", "users": []}
+    answer = least("smartpm", "UserGroup", id=GROUP_ID, name="Planners", users=[])
     secrets = (canary.SMARTPM_API_KEY,)
     return Provider(make_smartpm, lambda **more: SmartPMClient(**smartpm | more), SMARTPM_PATH, answer, secrets)
 

@@ -15,6 +15,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from rig import canary
+from rig.bodies import least
 from rig.clock import FakeClock
 from rig.fixtures import ORG_ID, MakeM3ter
 from rig.heartbeat import Heartbeat
@@ -69,7 +70,7 @@ def give_token(httpx_mock: HTTPXMock, name: str = canary.ACCESS_TOKEN, *, life: 
 
 def give_page(httpx_mock: HTTPXMock, *ids: str, next_token: str | None = None, **matchers: Any) -> None:
     """Let the API give a page with the groups *ids*, once."""
-    answer = {"data": [{"id": one} for one in ids], "nextToken": next_token}
+    answer = {"data": [least("m3ter", "UserGroup", id=one) for one in ids], "nextToken": next_token}
     httpx_mock.add_response(method="GET", json=answer, **matchers)
 
 
@@ -173,7 +174,9 @@ class TestAnswers:
 
     async def test_large_array_does_not_stop_the_loop(self, m3ter: M3terClient, httpx_mock: HTTPXMock) -> None:
         """An array of 30,000 groups comes whole and in its order, and others get their turns while it is read."""
-        httpx_mock.add_response(method="GET", json=[{"id": str(number)} for number in range(30_000)])
+        httpx_mock.add_response(
+            method="GET", json=[least("m3ter", "UserGroup", id=str(number)) for number in range(30_000)]
+        )
 
         async with Heartbeat() as heartbeat:
             groups = await m3ter.list_user_groups("u-1").collect()
@@ -523,7 +526,7 @@ class Site(httpx.AsyncBaseTransport):
         if came_at >= self._ends_at.get(name, 0.0):
             self.ended += 1
             return httpx.Response(403)
-        return self.judge(len(self.shown)) or httpx.Response(200, json={"data": [{"id": "1"}]})
+        return self.judge(len(self.shown)) or httpx.Response(200, json={"data": [least("m3ter", "UserGroup", id="1")]})
 
 
 class TestTokenInLine:

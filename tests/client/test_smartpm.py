@@ -9,6 +9,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from rig import canary
+from rig.bodies import least
 from rig.clock import FakeClock
 from rig.fixtures import COMPANY_ID
 from rig.heartbeat import Heartbeat
@@ -44,12 +45,13 @@ ARGUMENTS = {
 
 def user(**fields: Any) -> dict[str, Any]:
     """Make the JSON of a user."""
-    return {"id": USER_ID, "email": "ann@example.com"} | fields
+    return least("smartpm", "User", id=USER_ID, email="ann@example.com") | fields
 
 
 def give_group(httpx_mock: HTTPXMock, *users: dict[str, Any], **fields: Any) -> None:
     """Let the API give a group with *users*, once."""
-    httpx_mock.add_response(json={"id": GROUP_ID, "name": "Planners", "users": users} | fields)
+    group = least("smartpm", "UserGroup", id=GROUP_ID, name="Planners", users=users)
+    httpx_mock.add_response(json=group | fields)
 
 
 class ShownAsPath(UUID):

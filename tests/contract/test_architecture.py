@@ -1,9 +1,13 @@
-"""docs/architecture.md: the modules that it names are those that there are."""
+"""docs/architecture.md: the modules and the operation that it shows are those that there are."""
 
+import inspect
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+
+from usergroups import M3terClient
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "usergroups"
@@ -30,3 +34,8 @@ def test_every_module_is_in_the_tree() -> None:
 def test_module_that_the_text_names_exists(name: str) -> None:
     """Each module that the text sends a reader to exists, in the SDK or in the repository."""
     assert (PACKAGE / name).is_file() or (ROOT / name).is_file()
+
+
+def test_operation_that_is_shown_is_the_real_one() -> None:
+    """Whoever adds an operation sees one as it is."""
+    assert f"```text\n{dedent(inspect.getsource(M3terClient.list_groups))}```" in PAGE

@@ -42,6 +42,12 @@ PAGES = sorted(
 )
 EXAMPLE = re.compile("# examples/.+\n")  # the first line of a block that shows a part of an example
 DOCUMENTS = ["README.md", *(page for page in PAGES if page not in WRITTEN_BY_MAKE)]
+MODELS: dict[str, type] = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (m3ter, smartpm)
+    for name in module.__all__
+    if not name.endswith("Client")
+}
 
 
 def read(document: str) -> str:
@@ -255,7 +261,9 @@ def test_command_runs(block: Block) -> None:
 
 def test_commands_are_pasted_as_they_are() -> None:
     """No command has a comment behind it, which zsh would take for arguments at its prompt."""
-    assert not any("#" in block.text for block in blocks("sh"))
+    commented = [where(block) for block in blocks("sh") if "#" in block.text]
+
+    assert not commented, f"write the comment above the block of commands, not in it: {', '.join(commented)}"
 
 
 @pytest.mark.parametrize(
@@ -301,7 +309,9 @@ def test_sandbox_options_exist() -> None:
     used = {word for arguments in commands("python -m usergroups.sandbox") for word in arguments}
 
     assert used
-    assert all(option in said for option in used if option.startswith("--"))
+    unknown = sorted(option for option in used if option.startswith("--") and option not in said)
+
+    assert not unknown, f"the sandbox has no option {', '.join(unknown)}: correct the document that has it"
 
 
 def test_environment_is_not_that_of_make() -> None:
@@ -319,7 +329,9 @@ def test_sandbox_names_exist() -> None:
     """What is said of a sandbox and its data is there."""
     named = set(re.findall(r"\b(add_\w+|revoke_\w+)\(", read("docs/testing.md")))
 
-    assert {name for name in vars(Data) if name.startswith("add_")} | {"revoke_tokens"} == named
+    there = {name for name in vars(Data) if name.startswith("add_")} | {"revoke_tokens"}
+
+    assert named == there, f"docs/testing.md: write or remove {sorted(named ^ there)}"
     assert hasattr(Sandbox, "revoke_tokens")
 
 
@@ -336,7 +348,9 @@ def test_listing_table_is_complete() -> None:
     table = of_table("docs/calls.md", "| `list_user_groups(user_id, ...)` |", "If you leave out")
     arguments = inspect.signature(M3terClient.list_user_groups).parameters
 
-    assert {"self", "user_id", *re.findall(r"^\| `(\w+)=", table, re.MULTILINE)} == set(arguments)
+    named = {"self", "user_id", *re.findall(r"^\| `(\w+)=", table, re.MULTILINE)}
+
+    assert named == set(arguments), f"docs/calls.md: the table of list_user_groups differs in {named ^ set(arguments)}"
 
 
 def test_retry_table_is_complete() -> None:
@@ -358,9 +372,7 @@ def test_store_table_is_complete() -> None:
 @pytest.mark.parametrize(
     ("kind", "document"),
     [
-        pytest.param(m3ter.UserGroup, "docs/calls.md", id="m3ter.UserGroup"),
-        pytest.param(smartpm.UserGroup, "docs/calls.md", id="smartpm.UserGroup"),
-        pytest.param(smartpm.User, "docs/calls.md", id="smartpm.User"),
+        *(pytest.param(model, "docs/calls.md", id=name) for name, model in MODELS.items() if attrs.has(model)),
         pytest.param(Page, "docs/pages.md", id="Page"),
         pytest.param(Outcome, "docs/sweep.md", id="Outcome"),
     ],
@@ -369,14 +381,18 @@ def test_fields_are_named(kind: type, document: str) -> None:
     """Each field of what a call returns is named."""
     text = read(document)
 
-    assert all(f"`{field.name}`" in text for field in attrs.fields(kind))
+    missing = [field.name for field in attrs.fields(kind) if f"`{field.name}`" not in text]
+
+    assert not missing, f"{document}: name the new fields of {kind.__name__}, which are {', '.join(missing)}"
 
 
 def test_settings_table_names_the_variables(server: Server) -> None:
     """Each environment variable that leads a client to a server is in the table of settings."""
     table = of_table("docs/settings.md", "| argument |", "## Retries")
 
-    assert all(f"`{variable}`" in table for variable in server.env)
+    missing = [variable for variable in server.env if f"`{variable}`" not in table]
+
+    assert not missing, f"docs/settings.md: name {', '.join(missing)} in the table of settings"
 
 
 def test_error_table_is_complete() -> None:
@@ -418,6 +434,21 @@ def test_compose_file_leads_to_the_sandbox() -> None:
     assert shlex.split(services["sandbox"]["command"])[3:] in commands("python -m usergroups.sandbox")
 
 
+def test_models_are_built_by_keyword() -> None:
+    """A field that a provider adds shifts nothing in an example."""
+    models = {model.__name__ for model in MODELS.values()}
+    sources = {where(block): block.text for block in blocks("python")}
+    sources |= {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*.py")}
+
+    nodes = [(place, node) for place, source in sources.items() for node in ast.walk(ast.parse(source))]
+    shifting = [
+        f"{place}: write the fields of {ast.unparse(node)} as keywords"
+        for place, node in nodes
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in models and node.args
+    ]
+    assert not shifting, "\n".join(shifting)
+
+
 def listed_parameters() -> list[tuple[str, set[str]]]:
     """Return the names of the API page, each with the parameters that it lists; `()` stands for no signature."""
     listed: dict[str, set[str]] = {}
@@ -440,8 +471,9 @@ def test_api_lists_every_parameter(name: str, listed: set[str]) -> None:
     found: Any = pkgutil.resolve_name(name)
     parameters = set(inspect.signature(found).parameters) - {"self"}
 
-    of_docstring = {m3ter.UserGroup, smartpm.UserGroup, smartpm.User, errors.UserGroupsError}
-    assert listed == (set() if found in of_docstring else parameters)
+    of_docstring = {*MODELS.values(), errors.UserGroupsError}
+    expected = set() if found in of_docstring else parameters
+    assert listed == expected, f"docs/api.md: write or remove `:param` of {name} for {sorted(listed ^ expected)}"
 
 
 def links(document: str) -> list[str]:
@@ -497,8 +529,10 @@ def test_pins_say_what_and_not_where_from(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     rows = [line for line in text.replace("\\\n", " ").splitlines() if not line.startswith("#")]
 
+    form = r"[a-z0-9-]+==[^ ]+( ; [^-]+)?( +--hash=sha256:[0-9a-f]{64})+"
+    others = [row for row in rows if not re.fullmatch(form, row)]
     assert rows
-    assert all(re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^-]+)?( +--hash=sha256:[0-9a-f]{64})+", row) for row in rows)
+    assert not others, f"requirements/{name}.txt: `make pins` writes no such line: {others[0]}"
 
 
 @pytest.mark.parametrize("name", PINNED)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import attrs
@@ -188,9 +190,9 @@ def test_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
 
 
 def xml_body(spec: Json) -> None:
-    """Answer the listing in XML."""
-    answer = spec["paths"]["/organizations/{orgId}/users/{id}/usergroups"]["get"]["responses"]["200"]
-    answer["content"] = {"application/xml": {"schema": {"type": "string"}}}
+    """Answer the first operation in XML."""
+    operation = next(iter(next(iter(spec["paths"].values())).values()))
+    operation["responses"]["200"]["content"] = {"application/xml": {"schema": {"type": "string"}}}
 
 
 def optional_path_parameter(spec: Json) -> None:
@@ -198,9 +200,14 @@ def optional_path_parameter(spec: Json) -> None:
     spec["paths"]["/organizations/{orgId}/users/{id}/usergroups"]["get"]["parameters"][0]["required"] = False
 
 
-def unresolved_reference(spec: Json) -> None:
+def missing_schema(spec: Json) -> None:
     """Refer to a schema that is not there."""
     spec["components"]["schemas"]["UserGroup"]["properties"]["owner"] = {"$ref": "#/components/schemas/Owner"}
+
+
+def remote_response(spec: Json) -> None:
+    """Refer to a response in another file."""
+    spec["paths"]["/oauth/token"]["post"]["responses"]["418"] = {"$ref": "teapots.yaml#/short~1stout"}
 
 
 @pytest.mark.parametrize(
@@ -208,7 +215,6 @@ def unresolved_reference(spec: Json) -> None:
     [
         pytest.param(xml_body, id="an answer in XML"),
         pytest.param(optional_path_parameter, id="an optional path parameter"),
-        pytest.param(unresolved_reference, id="a reference that leads nowhere"),
     ],
 )
 def test_spec_that_cannot_be_generated_whole_fails(tmp_path: Path, change: Callable[[Json], None]) -> None:
@@ -221,6 +227,116 @@ def test_spec_that_cannot_be_generated_whole_fails(tmp_path: Path, change: Calla
     assert run.returncode == 1
     assert "m3ter.yaml" in run.stderr
     assert not work.out.exists()
+
+
+def test_reference_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    """Each reference that leads nowhere is told with its place, whatever it refers to."""
+    work = workspace(tmp_path)
+    work.change("m3ter", missing_schema)
+    work.change("m3ter", remote_response)
+
+    run = work.run()
+
+    assert run.returncode == 1
+    assert [line.partition("m3ter.yaml: ")[2] for line in run.stderr.splitlines()] == [
+        "paths > /oauth/token > post > responses > 418: there is no teapots.yaml#/short~1stout",
+        "components > schemas > UserGroup > properties > owner: there is no #/components/schemas/Owner",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param("", "it is empty", id="nothing"),
+        pytest.param("# m3ter\n", "it is empty", id="a comment alone"),
+        pytest.param("- openapi\n", "it is not an OpenAPI document", id="a list"),
+        pytest.param("openapi: [3.1.0", "it is not YAML", id="a bracket that is left open"),
+        pytest.param(b"title: caf\xe9\n", "it is not YAML", id="another encoding"),
+        pytest.param(None, "there is no such spec", id="no file"),
+    ],
+)
+def test_every_broken_spec_is_told(tmp_path: Path, text: str | bytes | None, sentence: str) -> None:
+    """What is wrong is a sentence and no traceback, and one broken spec does not hide another."""
+    work = workspace(tmp_path)
+    work.change("smartpm", missing_schema)
+    spec = work.specs / "m3ter.yaml"
+    spec.unlink()
+    if text is not None:
+        spec.write_bytes(text.encode() if isinstance(text, str) else text)
+
+    run = work.run()
+
+    assert run.returncode == 1
+    assert f"{spec}: {sentence}" in run.stderr
+    assert f"{work.specs / 'smartpm.yaml'}: components > schemas > UserGroup" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not work.out.exists()
+
+
+class Interruption:
+    """Ctrl-C at the *nth* line of the generation script that runs in this block, if that many are run."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+        self.before = sys.gettrace()
+
+    def __enter__(self) -> None:
+        sys.settrace(self._trace)
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self.before)
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
+        if Path(frame.f_code.co_filename).name != "generate.py":
+            return None
+        self.left -= event == "line"
+        if self.left == 0 and event == "line":
+            raise KeyboardInterrupt
+        return self._trace
+
+
+def tree(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the packages of *folder*, and the text of each of their files."""
+    return {
+        package.name: {path.name: path.read_text(encoding="utf-8") for path in package.iterdir()}
+        for package in folder.iterdir()
+        if not package.name.startswith(".")
+    }
+
+
+def write(folder: Path, packages: dict[str, dict[str, str]]) -> Path:
+    """Make *folder* with *packages*."""
+    for package, texts in packages.items():
+        (folder / package).mkdir(parents=True)
+        for name, text in texts.items():
+            (folder / package / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")  # Ctrl-C as a `with` ends
+def test_interrupted_generation_leaves_each_package_whole(tmp_path: Path) -> None:
+    """Wherever Ctrl-C comes, each package is as it was or as it is to be, and the next run completes the work."""
+    replace = runpy.run_path(str(ROOT / "specs" / "generate.py"))["replace"]
+    old = {name: {"models.py": "old", "former.py": ""} for name in "ab"}
+    new = {name: {"models.py": "new"} for name in "abc"}
+    fresh = write(tmp_path / "fresh", new)
+
+    for nth in range(1, 1000):
+        kept = write(tmp_path / str(nth), old)
+        interruption = Interruption(nth)
+        try:
+            with interruption:
+                replace(fresh, kept)
+        except KeyboardInterrupt:
+            left = tree(kept)
+            assert left.keys() >= old.keys(), nth
+            assert all(left[name] in (old.get(name), new[name]) for name in left), nth
+            replace(fresh, kept)
+        assert tree(kept) == new
+        if interruption.left > 0:
+            break
+
+    assert nth > 50
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -21,6 +22,7 @@ NAMES = {
     "ConfigurationError",
     "InvalidArgumentError",
     "M3terClient",
+    "Membership",
     "NotFoundError",
     "Outcome",
     "Page",
@@ -35,13 +37,17 @@ NAMES = {
     "UnexpectedResponseError",
     "UserGroupsError",
     "__version__",
+    "review",
     "sweep",
 }
 
 
 def test_top_level_names() -> None:
     """`usergroups` exports these names, once each and in order, and no other."""
-    assert usergroups.__all__ == sorted(NAMES)
+    names = sorted(NAMES)
+    differing = sorted({*names} ^ {*usergroups.__all__})
+
+    assert usergroups.__all__ == names, f"write {differing} in __all__ of usergroups and here, or in neither"
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -70,19 +76,25 @@ def test_every_error_class_is_exported() -> None:
 
     public = {kind.__name__ for kind in tree(errors.UserGroupsError) if not kind.__name__.startswith("_")}
 
-    assert public == set(errors.__all__)
-    assert public <= NAMES
+    assert public == set(errors.__all__), f"usergroups.errors: __all__ differs in {public ^ set(errors.__all__)}"
+    assert public <= NAMES, f"src/usergroups/__init__.py: export {sorted(public - NAMES)}, and name it here"
 
 
 @pytest.mark.parametrize(
     ("module", "names"),
-    [(m3ter, {"M3terClient", "UserGroup"}), (smartpm, {"SmartPMClient", "User", "UserGroup"})],
+    [
+        (m3ter, {"GroupItem", "M3terClient", "User", "UserGroup"}),
+        (smartpm, {"CompanyUser", "ProjectRole", "ProjectRoles", "SmartPMClient", "User", "UserGroup"}),
+    ],
     ids=["m3ter", "smartpm"],
 )
-def test_provider_modules_export_client_and_models(module: object, names: set[str]) -> None:
+def test_provider_modules_export_client_and_models(module: ModuleType, names: set[str]) -> None:
     """The models of a provider are reached through its module, without the generated package's name."""
-    assert set(vars(module)["__all__"]) == names
-    assert names <= set(vars(module))
+    exported = set(vars(module)["__all__"])
+    absent = sorted(exported - set(vars(module)))
+
+    assert exported == names, f"{module.__name__}: write {sorted(exported ^ names)} in __all__ and here, or in neither"
+    assert not absent, f"{module.__name__}: import {absent}, or take it out of __all__"
 
 
 def test_modules_that_people_import_say_what_they_export() -> None:
@@ -90,7 +102,8 @@ def test_modules_that_people_import_say_what_they_export() -> None:
     for name in ("errors", "sandbox", "stores", "testing", "transports"):
         module = importlib.import_module(f"usergroups.{name}")
 
-        assert all(hasattr(module, exported) for exported in module.__all__)
+        missing = [exported for exported in module.__all__ if not hasattr(module, exported)]
+        assert not missing, f"usergroups.{name}: __all__ names {missing}, which it does not have"
 
 
 def test_exported_names_are_documented() -> None:
@@ -101,7 +114,9 @@ def test_exported_names_are_documented() -> None:
     named = {f"usergroups.{name}" for name in NAMES - {*errors.__all__, "__version__"}}
     modules = {f"usergroups.{name}" for name in ("errors", "stores", "transports")}
 
-    assert named | modules <= documented
+    missing = sorted((named | modules) - documented)
+
+    assert not missing, f"docs/api.md: write `.. autoclass::`, or what fits, with {', '.join(missing)}"
 
 
 def test_package_that_is_not_what_it_should_be_is_told() -> None:

@@ -94,28 +94,23 @@ def written(path: Path) -> list[list[str]]:
 
 
 def test_review_has_both_systems(server: Server, tmp_path: Path) -> None:
-    """One row for each pair of group and user, of both systems; what failed is said."""
-    review, users, groups = (tmp_path / name for name in ("review.csv", "users.txt", "groups.txt"))
-    server.sandbox.data.add_m3ter_group('Ops, "night"\nand =day', id="odd")
-    server.sandbox.data.add_m3ter_user("zoë", ["odd"])
-    users.write_text("ada\nnobody\nwho?\nzoë\n", encoding="utf-8")
-    groups.write_text(f"{MANAGERS}\n{EMPTY}\nno-uuid\n", encoding="utf-8")
+    """A row for each pair of group and user, of both systems; what could not be asked is said."""
+    data, review = server.sandbox.data, tmp_path / "review.csv"
+    data.add_m3ter_group('Ops, "night"\nand =day', id="odd")
+    data.add_m3ter_user("zoë", ["odd"])
+    data.add_smartpm_user({"email": "ghost@example.com"})
 
-    result = run("access_review.py", review, users, groups)
+    result = run("access_review.py", review)
 
     assert result.returncode == 1
-    assert sorted("No such user" in line for line in result.stderr.splitlines()) == [False, True]
-    rows = written(review)
-    assert rows[0] == ["system", "group", "user"]
-    assert [row for row in rows if row[0] == "m3ter"] == [
-        ["m3ter", "Billing", "ada"],
-        ["m3ter", "Finance", "ada"],
-        ["m3ter", 'Ops, "night"\nand =day', "zoë"],
-        ["m3ter", "Reporting", "ada"],
-    ]
-    assert [row[1:] for row in rows if row[0] == "smartpm"] == [
-        ["Project Managers", f"{name}@blah.com"]
-        for name in ("abe.absent", "kirby.smart", "nat.naive", "nell.null", "zoë.zulu")
+    assert ["has no id" in line for line in result.stderr.splitlines()] == [True]
+    header, *rows = written(review)
+    assert header == ["system", "group_id", "group_name", "user_id", "user_email", "inherited", "error"]
+    assert {row[2] for row in rows if row[3] == "ada"} == {"Billing", "Finance", "Reporting"}
+    assert ["m3ter", "odd", 'Ops, "night"\nand =day', "zoë", "zoë@example.com", "False", ""] in rows
+    assert [row[3] for row in rows if row[0] == "m3ter" and not row[1]] == ["nobody"]
+    assert sorted(row[4] for row in rows if row[2] == "Project Managers") == [
+        f"{name}@blah.com" for name in ("abe.absent", "kirby.smart", "nat.naive", "nell.null", "zoë.zulu")
     ]
 
 

@@ -20,6 +20,7 @@ from usergroups.sandbox.__main__ import main
 
 GROUPS = "/public/v1/user-groups/"
 PROJECT_MANAGERS = f"{GROUPS}550e8400-e29b-41d4-a716-446655440000"
+COMPANY_USERS = "/public/v1/users"
 USER_GROUPS = "/organizations/any/users/ada/usergroups"
 NO_TOKEN = "The access token is missing or invalid"
 NO_COMPANY = "X-COMPANY-ID is missing, or not the company of this key"
@@ -72,6 +73,19 @@ class Caller:
             params=query,
             headers={"Authorization": f"Bearer {token or self.token()}"},
         )
+
+    def organization(self, path: str, method: str = "GET", **query: object) -> httpx.Response:
+        """Ask for a page of another list of the organization, with a new token."""
+        return self.http.request(
+            method,
+            f"/organizations/{self.server.env['M3TER_ORG_ID']}{path}",
+            params=query,
+            headers={"Authorization": f"Bearer {self.token()}"},
+        )
+
+    def items(self, group_id: str, **query: object) -> httpx.Response:
+        """Ask for a page of what is in a group."""
+        return self.organization(f"/resourcegroups/user/{group_id}/contents", "POST", **query)
 
     def names(self, user: str, **query: object) -> list[str]:
         """Return the names of the groups on a page."""
@@ -188,6 +202,8 @@ def test_revoked_token_gets_401():
         pytest.param(lambda on: on.user_groups("ada", another_payload(on.token())), 401, NO_TOKEN, id="claims changed"),
         pytest.param(lambda on: on.user_groups("a", org="x"), 403, "No access to this organization", id="organization"),
         pytest.param(lambda on: on.user_groups("stranger"), 404, "No such user", id="user"),
+        pytest.param(lambda on: on.items("none"), 404, "No such group", id="group of items"),
+        pytest.param(lambda on: on.smartpm(roles_of(UUID(int=0))), 404, "No such user", id="user of roles"),
         pytest.param(lambda on: on.smartpm(X_API_KEY=""), 401, "X-API-KEY is missing or unknown", id="no key"),
         pytest.param(lambda on: on.smartpm(X_API_KEY="x"), 401, "X-API-KEY is missing or unknown", id="wrong key"),
         pytest.param(lambda on: on.smartpm(X_COMPANY_ID=""), 403, NO_COMPANY, id="no company"),
@@ -199,6 +215,12 @@ def test_revoked_token_gets_401():
         ),
         pytest.param(lambda on: on.http.get("/oauth/token"), 405, "Method Not Allowed", id="GET of a token"),
         pytest.param(lambda on: on.http.post(USER_GROUPS), 405, "Method Not Allowed", id="POST"),
+        pytest.param(
+            lambda on: on.organization("/resourcegroups/user/none/contents"),
+            405,
+            "Method Not Allowed",
+            id="GET of items",
+        ),
         pytest.param(lambda on: on.http.delete(PROJECT_MANAGERS), 405, "Method Not Allowed", id="DELETE"),
     ],
 )
@@ -208,7 +230,13 @@ def test_what_is_refused(shared, ask, status, message):
 
     assert (answer.status_code, answer.json()) == (status, {"message": message})
     assert status != 401 or answer.headers["WWW-Authenticate"].startswith(("Bearer ", "ApiKey "))
-    assert status != 405 or answer.headers["Allow"] == ("POST" if "oauth" in str(answer.url) else "GET, HEAD")
+    by_post = answer.url.path.endswith(("/token", "/contents"))
+    assert status != 405 or answer.headers["Allow"] == ("POST" if by_post else "GET, HEAD")
+
+
+def roles_of(user_id):
+    """Return the path of a user's roles in projects."""
+    return f"{COMPANY_USERS}/{user_id}/project-roles"
 
 
 def another_payload(token):
@@ -275,6 +303,101 @@ def test_pages_follow_each_other_by_next_token(shared, user, page_size, pages, g
     assert len(set(ids)) == len(ids) == groups
 
 
+# m3ter: users, groups, and what is in them
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        pytest.param(None, ["ada", "grace", "linus", "nobody"], id="all"),
+        pytest.param(["nobody", "stranger", "ada", "nobody"], ["nobody", "ada"], id="these"),
+        pytest.param(["stranger"], [], id="stranger"),
+    ],
+)
+def test_users_are_listed(shared, ids, found):
+    """All users are listed, or those whose ids are asked for: in that order, each once, strangers left out."""
+    page = shared.organization("/users", **({} if ids is None else {"ids": ids})).json()
+
+    assert [user["id"] for user in page["data"]] == found
+
+
+def test_groups_are_listed_page_by_page(shared):
+    """The groups of the organization are those that users are in, and those that these are nested in."""
+    page = shared.organization("/resourcegroups/user", pageSize=100).json()
+    more = shared.organization("/resourcegroups/user", pageSize=100, nextToken=page["nextToken"]).json()
+
+    assert page["data"][:3] == shared.user_groups("ada").json()["data"]
+    assert [page["data"][n]["name"] for n in (3, 99)] == ["Company", "Project 0085"]
+    assert more["data"][0]["name"] == "Project 0086"
+
+
+def test_items_are_users_and_nested_groups():
+    """In a group are its users, the groups that are nested directly in it, and whatever odd item was put there."""
+    data = Data()
+    outer = data.add_m3ter_group("Outer")
+    inner = data.add_m3ter_group("Inner", parents=[outer])
+    data.add_m3ter_group("Innermost", parents=[inner])
+    data.add_m3ter_user("zoe", [outer])
+    data.add_m3ter_user("abe", [inner])
+    data.add_m3ter_item(outer, targetId="gone", targetType="item")
+    data.add_m3ter_item(outer)
+    with calling(Sandbox(data=data)) as caller:
+        page = caller.items(outer, pageSize=2).json()
+        more = caller.items(outer, pageSize=2, nextToken=page["nextToken"]).json()
+
+    items = [(item.get("targetId"), item.get("targetType")) for item in page["data"] + more["data"]]
+    assert items == [("zoe", "ITEM"), (inner, "GROUP"), ("gone", "item"), (None, None)]
+    assert more["data"][1] == {}
+    assert "nextToken" not in more
+
+
+def test_user_has_the_fields_that_were_given():
+    """What is given of a user replaces what is made up, or comes beside it."""
+    data = Data()
+    data.add_m3ter_user("abe")
+    data.add_m3ter_user("zoe", email=None, dtEndAccess="2024-01-01T00:00:00Z", colour="red")
+    with calling(Sandbox(data=data)) as caller:
+        abe, zoe = caller.organization("/users").json()["data"]
+
+    assert (abe["id"], abe["email"], abe["firstName"], abe["dtEndAccess"]) == ("abe", "abe@example.com", "Abe", None)
+    assert zoe == abe | {
+        "id": "zoe",
+        "firstName": "Zoe",
+        "email": None,
+        "dtEndAccess": "2024-01-01T00:00:00Z",
+        "colour": "red",
+    }
+
+
+@pytest.mark.parametrize(
+    "query", [{"pageSize": 101}, {"pageSize": 0}, {"nextToken": "AAAA"}, {"nextToken": "of another listing"}], ids=str
+)
+@pytest.mark.parametrize("path", ["/resourcegroups/user", "/resourcegroups/user/{}/contents"])
+def test_bad_query_of_another_list_gets_400(shared, path, query):
+    """Pages of groups and items are smaller than others, and a token is good for its own listing alone."""
+    if query == {"nextToken": "of another listing"}:
+        query = {"nextToken": shared.organization("/users", pageSize=1).json()["nextToken"]}
+    group_id = shared.user_groups("ada").json()["data"][0]["id"]
+
+    answer = shared.organization(path.format(group_id), "POST" if "contents" in path else "GET", **query)
+
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(next(iter(query)))
+
+
+def test_token_of_a_page_is_good_for_the_same_ids_alone(shared):
+    """The token of a list of these users asks for no page of a list of others; an id must not be empty."""
+    token = shared.organization("/users", ids=["ada", "grace"], pageSize=1).json()["nextToken"]
+
+    same, other, empty = (
+        shared.organization("/users", nextToken=token, ids=["ada", one]) for one in ("grace", "x", "")
+    )
+
+    assert [user["id"] for user in same.json()["data"]] == ["grace"]
+    assert (other.status_code, empty.status_code) == (400, 400)
+    assert empty.json() == {"message": "ids must not be empty"}
+
+
 # SmartPM
 
 
@@ -302,11 +425,52 @@ def test_groups_are_those_of_the_provider(shared):
     assert shared.smartpm(PROJECT_MANAGERS.replace("e29b", "E29B")).json() == group
 
 
-def test_id_that_is_no_uuid_gets_500(shared):
+@pytest.mark.parametrize("path", [f"{GROUPS}managers", roles_of("kirby")])
+def test_id_that_is_no_uuid_gets_500(shared, path):
     """An id that is no UUID gets the provider's 500 with an empty object."""
-    answer = shared.smartpm(f"{GROUPS}managers")
+    answer = shared.smartpm(path)
 
     assert (answer.status_code, answer.json()) == (500, {})
+
+
+def test_users_of_the_company_are_listed_once():
+    """The company's users are those of its groups, and those who are in none; of these, id and email may be missing."""
+    data = Data()
+    zoe, abe, eve = (smartpm_user(f"{name} Park") for name in ("Zoe", "Abe", "Eve"))
+    data.add_smartpm_user(eve)
+    data.add_smartpm_user(zoe)
+    data.add_smartpm_user({"title": "Newcomer"})
+    data.add_smartpm_group("Crew", [zoe, abe])
+    data.add_smartpm_group("Night shift", [abe])
+    with calling(Sandbox(data=data)) as caller:
+        assert caller.smartpm(COMPANY_USERS).json() == [zoe, abe, eve, {"title": "Newcomer"}]
+
+
+def test_roles_lead_to_groups_that_have_projects():
+    """A user has one role directly, and one in each project of each group that the user is in."""
+    data = Data()
+    zoe = smartpm_user("Zoe Park")
+    crew = data.add_smartpm_group("Crew", [zoe], projects=2)
+    data.add_smartpm_group("Without projects", [zoe], projects=0)
+    data.add_smartpm_group("Of others", [smartpm_user("Abe Park")])
+    last = data.add_smartpm_group("Last", [smartpm_user("Zoe Park", id=zoe["id"].upper())])
+    with calling(Sandbox(data=data)) as caller:
+        answer = caller.smartpm(roles_of(zoe["id"].upper())).json()
+
+    roles = answer["projectRoles"]
+    assert answer["userId"] == zoe["id"]
+    assert [role["userGroupId"] for role in roles] == [None, crew, crew, last]
+    assert [role.get("userGroupName") for role in roles] == [None, "Crew", "Crew", "Last"]
+    assert len({role["projectId"] for role in roles}) == 4
+
+
+def test_user_in_no_group_has_a_role_too():
+    """Whoever is in the company may be asked about."""
+    data = Data()
+    eve = smartpm_user("Eve Park")
+    data.add_smartpm_user(eve)
+    with calling(Sandbox(data=data)) as caller:
+        assert [role["userGroupId"] for role in caller.smartpm(roles_of(eve["id"])).json()["projectRoles"]] == [None]
 
 
 # Both
@@ -348,17 +512,20 @@ def test_counts_are_told_in_process_and_over_http():
         caller.ask_token(auth=("wrong", "wrong"))
         caller.user_groups("grace", token)
         caller.user_groups("stranger", token)
+        caller.organization("/users")
         caller.smartpm()
+        caller.smartpm(roles_of(PROJECT_MANAGERS.removeprefix(GROUPS)))
         told = caller.http.get("/_sandbox/counts").json()
 
         assert told == attrs.asdict(caller.sandbox.counts)
         assert told == {
             "connections": 1,
-            "requests": 5,
-            "token_requests": 2,
-            "tokens": 1,
-            "pages": 1,
+            "requests": 8,
+            "token_requests": 3,
+            "tokens": 2,
+            "pages": 2,
             "smartpm_groups": 1,
+            "smartpm_roles": 1,
             "rate_limited": 0,
             "failed": 0,
         }
@@ -496,6 +663,9 @@ def test_setting_out_of_range_is_refused(setting, sentence):
         pytest.param(lambda data: data.add_m3ter_group("X", parents=["none"]), "'none' is the id of no", id="parent"),
         pytest.param(lambda data: data.add_smartpm_group("X", group_id="bad"), "'bad' is no group id", id="no UUID"),
         pytest.param(lambda data: data.add_smartpm_group("X", group_id=""), "'' is no group id", id="blank id"),
+        pytest.param(
+            lambda data: data.add_m3ter_item("none", id="1"), "'none' is the id of no group", id="item of none"
+        ),
         pytest.param(lambda data: data.add_m3ter_member("none", "ada"), "'none' is the id of no group", id="of none"),
         pytest.param(
             lambda data: data.add_smartpm_member("none", smartpm_user("A B")),

@@ -4,8 +4,10 @@ import asyncio
 import logging
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 import redis
@@ -23,6 +25,7 @@ from usergroups.stores import RedisTokenStore
 KEY = "tokens:m3ter"
 LOCK = "tokens:m3ter:lock"
 TOKEN = Token(canary.ACCESS_TOKEN, 60.0)
+FERNET_KEYS = [urlsafe_b64encode(bytes([n]) * 32) for n in (1, 2)]
 
 
 class Silent(FakeAsyncRedis):
@@ -358,3 +361,63 @@ class TestArguments:
 
         assert "ModuleNotFoundError: this store needs redis" in run.stderr
         assert "(pip install '.[redis]' in a checkout)" in run.stderr
+
+
+class TestEncryption:
+    """With a key, whoever reads the Redis learns no token."""
+
+    @pytest.mark.parametrize("keys", [FERNET_KEYS[0], FERNET_KEYS[0].decode(), FERNET_KEYS, FERNET_KEYS[::-1]])
+    async def test_token_is_read_with_any_of_the_keys(
+        self, process: FakeAsyncRedis, keys: str | bytes | list[str | bytes]
+    ) -> None:
+        """What one of the keys has encrypted is read with all of them; what lies in Redis does not show it."""
+        await RedisTokenStore(process, key=KEY, encryption_key=FERNET_KEYS[0]).save(TOKEN)
+
+        kept = await RedisTokenStore(process, key=KEY, encryption_key=keys).load()
+
+        assert kept is not None
+        assert kept.access_token == canary.ACCESS_TOKEN
+        assert canary.ACCESS_TOKEN.encode() not in await process.get(KEY)
+
+    @pytest.mark.usefixtures("api")
+    @pytest.mark.parametrize("other", [None, FERNET_KEYS[1]], ids=["plain text", "another key"])
+    async def test_token_that_cannot_be_read_is_replaced(
+        self, make_m3ter: MakeM3ter, process: FakeAsyncRedis, caplog: pytest.LogCaptureFixture, other: bytes | None
+    ) -> None:
+        """Neither plain text nor what another key has encrypted is taken; the client says so and fetches a token."""
+        await RedisTokenStore(process, key=KEY, encryption_key=other).save(Token("other-token", 60.0))
+        store = RedisTokenStore(process, key=KEY, encryption_key=FERNET_KEYS[0])
+        client = make_m3ter(token_store=store)
+
+        given = await client.list_user_groups("u-1").first()
+        await client.aclose()
+        kept = await store.load()
+
+        assert given == UserGroup(id="1")
+        assert warnings(caplog) == ["the token store failed to load (InvalidToken); going on without it"]
+        assert kept is not None
+        assert kept.access_token == canary.ACCESS_TOKEN
+
+    @pytest.mark.parametrize("key", ["", "short", b"short", [], [FERNET_KEYS[0], "short"], [1], 5, "\u00e9" * 44])
+    def test_bad_key_is_refused(self, process: FakeAsyncRedis, key: Any) -> None:
+        """What is no Fernet key is refused, and never shown."""
+        with pytest.raises(ConfigurationError, match="encryption_key must be a Fernet key, 32") as raised:
+            RedisTokenStore(process, key=KEY, encryption_key=key)
+
+        assert "short" not in str(raised.value)
+
+    def test_missing_library_is_named(self, process: FakeAsyncRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The extra that brings cryptography is named where it is missing."""
+        monkeypatch.setitem(sys.modules, "cryptography.fernet", None)
+
+        with pytest.raises(ConfigurationError, match="its extra 'encryption'"):
+            RedisTokenStore(process, key=KEY, encryption_key=FERNET_KEYS[0])
+
+
+async def test_pause_is_shared(store: RedisTokenStore, other: RedisTokenStore) -> None:
+    """A pause that one process begins is seen by the other, and ends by itself."""
+    assert await other.paused() == 0.0
+
+    await store.pause(30.0)
+
+    assert 29.0 < await other.paused() <= 30.0

@@ -6,6 +6,7 @@ import inspect
 import os
 import tomllib
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -265,6 +266,42 @@ async def test_calls_tell_what_was_asked(both: Providers, group_id: str):
         Call("smartpm", "GET", path, {}, None),
         Call("smartpm", "GET", path, {}, 200),
     ]
+
+
+async def test_lists_are_answered():
+    """Users, groups and what is in them are there for the clients of the kit, page by page."""
+    providers = Providers(default_page_size=2)
+    data = providers.data
+    outer = data.add_m3ter_group("Outer")
+    inner = data.add_m3ter_group("Inner", parents=[outer])
+    for user_id in ("abe", "eve", "zoe"):
+        data.add_m3ter_user(user_id, [inner], lastName="Park")
+    zoe = smartpm_user("Zoe Park")
+    crew = data.add_smartpm_group("Crew", [zoe])
+    data.add_smartpm_user({"email": "new@example.com"})
+
+    users = await providers.m3ter.list_users()
+    groups_ = await providers.m3ter.list_groups()
+    items = [item for group in groups_ for item in await providers.m3ter.list_group_items(group.id)]
+    company = await providers.smartpm.list_users()
+    roles = await providers.smartpm.get_project_roles(company[0].id)
+
+    assert [(user.id, user.last_name) for user in users] == [("abe", "Park"), ("eve", "Park"), ("zoe", "Park")]
+    assert [item.target_id for item in items] == [inner, "abe", "eve", "zoe"]
+    assert [user.email for user in company] == [zoe["email"], "new@example.com"]
+    assert [role.user_group_id for role in roles.project_roles] == [None, UUID(crew)]
+    contents = [(call.method, call.query) for call in providers.calls if call.path.endswith(f"/{inner}/contents")]
+    assert contents == [("POST", {}), ("POST", {"nextToken": contents[1][1]["nextToken"]})]
+
+
+async def test_failure_of_a_list_may_be_picked_by_its_path(both: Providers):
+    """A list that is asked for by POST fails on demand as others do, and only where it is meant."""
+    group_id = (await both.m3ter.list_groups())[0].id
+    both.fail_next(403, path="*/contents")
+
+    assert [user.id for user in await both.m3ter.list_users()] == ["zoe"]
+    assert [item.target_id for item in await both.m3ter.list_group_items(group_id)] == ["zoe"]
+    assert [call.status for call in both.calls][-3:] == [403, 200, 200]
 
 
 # Failures

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from rig.bodies import least
 from rig.script import Script, answer, chunked_answer, close, head, json_answer, token_answer
 from rig.server import Answer, FaultServer, Request
 from usergroups import M3terClient, UserGroupsError
@@ -20,8 +21,8 @@ LIST = "/organizations/*"
 PAGE = "/organizations/org-1/users/ada/usergroups"  # of m3ter's user groups
 GROUP = f"/public/v1/user-groups/{GROUP_ID}"  # of SmartPM
 
-GOOD_PAGE = json_answer({"data": [{"id": "group-1"}]})
-GOOD_GROUP = json_answer({"id": GROUP_ID, "name": "Operators", "users": []})
+GOOD_PAGE = json_answer({"data": [least("m3ter", "UserGroup", id="group-1")]})
+GOOD_GROUP = json_answer(least("smartpm", "UserGroup", id=GROUP_ID, name="Operators", users=[]))
 DOWN = answer(b"", 503)
 WRONG = json_answer({"message": "The access token is not accepted"}, 401)
 FORBIDDEN = json_answer({"message": "Not allowed"}, 403)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from faults.calls import GROUP, GROUP_ID, PAGE, TOKEN, Ask, Options, Provider
+from rig.bodies import least
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import token_answer
@@ -110,8 +111,9 @@ def provider(
         return ask
 
     if request.param == "m3ter":
-        return Provider("m3ter", PAGE, {"data": [{"id": GROUP_ID}]}, m3ter)
-    return Provider("smartpm", GROUP, {"id": GROUP_ID, "name": "Operators", "users": []}, smartpm)
+        return Provider("m3ter", PAGE, {"data": [least("m3ter", "UserGroup", id=GROUP_ID)]}, m3ter)
+    group = least("smartpm", "UserGroup", id=GROUP_ID, name="Operators", users=[])
+    return Provider("smartpm", GROUP, group, smartpm)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from faults.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, cases, memory
+from rig.bodies import least
 from rig.fixtures import MakeM3ter, MakeSmartPM
 from rig.leaks import Watch
 from rig.script import answer, flood, head, json_answer, token_answer
@@ -20,8 +21,8 @@ from usergroups import M3terClient, RetryPolicy, ServerError, SmartPMClient, Une
 
 CAP = 32 * MIB  # bytes of a body, after decompression
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-USER = {"id": OTHER_ID, "email": "ada@example.com"}
-GOOD = {"id": "1", "version": 7, "name": "Operators", "dtCreated": "2024-02-29T12:00:00Z"}
+USER = least("smartpm", "User", id=OTHER_ID, email="ada@example.com")
+GOOD = least("m3ter", "UserGroup", id="1", version=7, name="Operators", dtCreated="2024-02-29T12:00:00Z")
 DEEP = b"[" * 200_000
 
 Warned = Callable[[], list[str]]
@@ -54,7 +55,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> Warned:
 
 def group_of(*users: object, **fields: object) -> dict[str, Any]:
     """Return a SmartPM group with *users*."""
-    return {"id": GROUP_ID, "name": "Operators", "users": list(users), **fields}
+    return least("smartpm", "UserGroup", id=GROUP_ID, name="Operators", users=list(users)) | fields
 
 
 # 49: no such answer

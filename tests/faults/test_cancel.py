@@ -27,6 +27,7 @@ from faults.calls import (
     listed,
     serve,
 )
+from rig.bodies import least
 from rig.cancel import explore
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
@@ -53,7 +54,8 @@ def listing(request: Request, n: int) -> Script:
     """Return a page of three of a user's groups, each named after the user and the page."""
     number = int(dict(request.query).get("nextToken", "1"))
     user = request.path.split("/")[4]
-    return json_answer({"data": [{"id": f"{user}-{number}"}], "nextToken": str(number + 1) if number < 3 else None})
+    group = least("m3ter", "UserGroup", id=f"{user}-{number}")
+    return json_answer({"data": [group], "nextToken": str(number + 1) if number < 3 else None})
 
 
 @pytest.fixture
@@ -559,7 +561,13 @@ async def test_f67_closing_is_quiet(server: FaultServer, kind: str) -> None:
 
 def serve_groups_by_user(server: FaultServer, wait: float = 0.0) -> None:
     """Let *server* answer with a group that is named after the user."""
-    serve(server, lambda request, n: (pause(wait), json_answer({"data": [{"id": request.path.split("/")[4]}]})))
+    serve(
+        server,
+        lambda request, n: (
+            pause(wait),
+            json_answer({"data": [least("m3ter", "UserGroup", id=request.path.split("/")[4])]}),
+        ),
+    )
 
 
 async def ask(client: M3terClient, names: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from faults.calls import BOTH_WAYS, LIST, TOKEN, cases, good_tokens, presented, serve, token
+from rig.bodies import least
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
 from rig.leaks import Watch
@@ -28,7 +29,8 @@ def asked_for(request: Request) -> str | None:
 
 def page(next_token: object = None, *ids: object) -> bytes:
     """Return a page with the groups *ids*, and a token for the next one."""
-    return json_answer({"data": [{"id": str(one)} for one in ids], "nextToken": next_token})
+    groups = [least("m3ter", "UserGroup", id=str(one)) for one in ids]
+    return json_answer({"data": groups, "nextToken": next_token})
 
 
 def chain(pages: int, start: int = 1) -> Callable[[Request, int], Script]:

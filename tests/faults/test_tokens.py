@@ -36,6 +36,7 @@ from faults.calls import (
     serve,
     token,
 )
+from rig.bodies import least
 from rig.canary import API_KEY_ID, API_SECRET, WORD
 from rig.cancel import explore
 from rig.clock import FakeClock
@@ -601,7 +602,7 @@ class Tenants:
         if self._uses[presented] > 100:
             return answer(b"", 401, cookie(tenant))
         self.served[tenant] += 1
-        return json_answer({"data": [{"id": f"group-of-{tenant}"}]}, headers=cookie(tenant))
+        return json_answer({"data": [least("m3ter", "UserGroup", id=f"group-of-{tenant}")]}, headers=cookie(tenant))
 
     def _check(self, request: Request, tenant: str) -> None:
         if request.header("cookie") is not None:

@@ -34,6 +34,7 @@ from faults.calls import (
     memory,
     serve,
 )
+from rig.bodies import least
 from rig.fixtures import MakeM3ter, MakeServer, MakeSmartPM
 from rig.goes import goes
 from rig.leaks import Watch
@@ -807,7 +808,7 @@ async def test_default_transport_by_itself_that_fails(server: FaultServer, scrip
 
 def page_of(user: str, size: int = 0) -> bytes:
     """Return the page that holds the group of *user* and no other's, and is longer than *size*."""
-    return json_answer({"data": [{"id": f"group of {user}", "description": "-" * size}]})
+    return json_answer({"data": [least("m3ter", "UserGroup", id=f"group of {user}", description="-" * size)]})
 
 
 def body_of(user: str) -> bytes:

@@ -120,6 +120,36 @@ async def m3ter_user_groups(client: M3terClient) -> None:
         assert_type(group.last_modified_by, str | None)
 
 
+async def m3ter_users_and_groups(client: M3terClient, ids: frozenset[str]) -> None:
+    """
+    The other listings are pagers of their own models; of an item, nothing is sure to be there.
+    """
+    users = client.list_users()
+    assert_type(users, AsyncPager[m3ter.User])
+    client.list_users(ids=ids, page_size=200, next_token="next", prefetch=True, org_id="org", timeout=5.0)
+    client.list_users(ids=(one for one in ids), timeout=...)
+    client.list_users(ids=None, page_size=None, next_token=None, org_id=None, timeout=None)
+    async for user in users:
+        assert_type(user.id, str)
+        assert_type(user.email, str | None)
+        assert_type(user.first_name, str | None)
+        assert_type(user.last_name, str | None)
+        assert_type(user.organizations, list[str] | None)
+        assert_type(user.support_user, bool | None)
+        assert_type(user.dt_end_access, datetime | None)
+
+    assert_type(client.list_groups(), AsyncPager[m3ter.UserGroup])
+    client.list_groups(page_size=100, next_token="next", prefetch=True, org_id="org", timeout=5.0)
+
+    items = client.list_group_items("group-id")
+    assert_type(items, AsyncPager[m3ter.GroupItem])
+    client.list_group_items("group-id", page_size=100, next_token="next", prefetch=True, org_id="org", timeout=5.0)
+    async for item in items:
+        assert_type(item.id, str | None)
+        assert_type(item.target_id, str | None)
+        assert_type(item.target_type, str | None)
+
+
 async def pages(pager: AsyncPager[m3ter.UserGroup]) -> None:
     """
     A pager gives items, pages, a list, or the first item.
@@ -216,6 +246,31 @@ async def smartpm_user_group(client: SmartPMClient) -> None:
         assert_type(user.role, str | None)
         assert_type(user.sso_user, bool | None)
         assert_type(user.reporting_restricted, bool | None)
+
+
+async def smartpm_users_and_roles(client: SmartPMClient) -> None:
+    """
+    The users of a company come in one list; their ids may be None, and so may the group of a role.
+    """
+    users = await client.list_users()
+    assert_type(users, list[smartpm.CompanyUser])
+    await client.list_users(timeout=5.0)
+    for user in users:
+        assert_type(user.id, UUID | None)
+        assert_type(user.email, str | None)
+        assert_type(user.last_login, datetime | None)
+        assert_type(user.role, str | None)
+
+    roles = await client.get_project_roles(UUID(int=1))
+    assert_type(roles, smartpm.ProjectRoles)
+    await client.get_project_roles("550e8400-e29b-41d4-a716-446655440000", timeout=None)
+    assert_type(roles.user_id, UUID | None)
+    assert_type(roles.project_roles, list[smartpm.ProjectRole])
+    for role in roles.project_roles:
+        assert_type(role.project_id, int | None)
+        assert_type(role.effective_role_id, int | None)
+        assert_type(role.user_group_id, UUID | None)
+        assert_type(role.user_group_name, str | None)
 
 
 async def sweeps(client: SmartPMClient, lists: M3terClient, ids: list[UUID], arriving: AsyncIterator[str]) -> None:

@@ -91,6 +91,21 @@ def listing(**changes: Any) -> Any:
     return m3ter().list_user_groups(**{"user_id": "u", **changes})
 
 
+def users(**changes: Any) -> Any:
+    """List the users of an organization."""
+    return m3ter().list_users(**changes)
+
+
+def groups(**changes: Any) -> Any:
+    """List the groups of an organization."""
+    return m3ter().list_groups(**changes)
+
+
+def items(**changes: Any) -> Any:
+    """List what is in a group."""
+    return m3ter().list_group_items(**{"group_id": "g", **changes})
+
+
 async def never(key: object) -> None:
     """Fail the test that calls it."""
     raise AssertionError(key)
@@ -144,6 +159,16 @@ REFUSED: list[tuple[Callable[..., Any], str, list[Any]]] = [
     (listing, "next_token", ["", 5, "x" * 20_000]),
     (listing, "prefetch", [*TRUTHS, None]),
     (listing, "timeout", SECONDS),
+    (users, "ids", [[], "ada", b"ada", 5, [5], ["a", ""], ["a\ud800"], ["x" * 9_000, "y" * 9_000]]),
+    (users, "page_size", [0, 201]),
+    (groups, "page_size", [0, 101]),
+    (items, "page_size", [0, 101]),
+    (items, "group_id", [*SEGMENTS, None]),
+    *(
+        (make, name, values)
+        for make in (users, groups, items)
+        for name, values in {"org_id": [""], "next_token": [""], "prefetch": [1], "timeout": [0]}.items()
+    ),
     (sweeping, "call", [None]),
     (sweeping, "keys", [None, 5, "ada", b"ada"]),
     (sweeping, "concurrency", COUNTS),

@@ -3,11 +3,14 @@
 import copy
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Optional, TypeVar, get_type_hints
+from typing import Any, Literal, Optional, TypeVar
 from uuid import UUID
 
 import attrs
@@ -19,9 +22,10 @@ from hypothesis import strategies as st
 
 import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
-from usergroups import m3ter, smartpm
+from rig.schemas import assert_fields
+from usergroups import _models, m3ter, smartpm
 from usergroups._http.exchange import Response
-from usergroups._models import MismatchError, Reader, _table, parse_json
+from usergroups._models import MismatchError, Reader, parse_json
 from usergroups.m3ter import _read_page
 from usergroups_m3ter_api.models import Error, UserGroupPage
 
@@ -39,24 +43,24 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
+specs: dict[Any, dict[str, Any]] = {
+    package: yaml.safe_load((SPECS / f"{package.__name__.split('_')[1]}.yaml").read_text(encoding="utf-8"))
+    for package in (usergroups_m3ter_api.models, usergroups_smartpm_api.models)
+}
 models = [
     (package, model)
-    for package in (usergroups_m3ter_api.models, usergroups_smartpm_api.models)
+    for package in specs
     for model in (getattr(package, name) for name in package.__all__)
+    if attrs.has(model)  # and no enumeration
 ]
-every_model = pytest.mark.parametrize(
-    ("package", "model"),
-    models,
-    ids=[f"{package.__name__.split('_')[1]} {model.__name__}" for package, model in models],
+every_named_model = pytest.mark.parametrize(
+    ("spec", "model"),
+    [
+        pytest.param(specs[package], model, id=f"{package.__name__.split('_')[1]} {model.__name__}")
+        for package, model in models
+        if model.__name__ in specs[package]["components"]["schemas"]
+    ],
 )
-
-
-@lru_cache
-def schema(package: Any, name: str) -> dict[str, Any]:
-    """Return the schema *name* of the specification that *package* is generated from."""
-    spec = yaml.safe_load((SPECS / f"{package.__name__.split('_')[1]}.yaml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = spec["components"]["schemas"][name]
-    return found
 
 
 def user(**changes: object) -> dict[str, object]:
@@ -106,8 +110,20 @@ def mismatch(model: type[Any], raw: object, path: str = "$") -> MismatchError:
     return caught.value
 
 
+@pytest.fixture(scope="class", params=["json", "msgspec"])
+def _parser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Parse with the parser of this name first."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "json":
+            patch.setattr(_models, "fast_json", None)
+        else:
+            pytest.importorskip("msgspec")
+        yield
+
+
+@pytest.mark.usefixtures("_parser")
 class TestParseJSON:
-    """Bytes that are JSON, or are not. More of them are in tests/wire."""
+    """Bytes that are JSON, or are not, with and without the extra "speed". More of them are in tests/faults."""
 
     @pytest.mark.parametrize(
         ("body", "value"),
@@ -118,6 +134,7 @@ class TestParseJSON:
             pytest.param(b"1e308", 1e308, id="a large number"),
             pytest.param(b"-1.5e-400", 0.0, id="a number too small for a float"),
             pytest.param(b"0e999", 0.0, id="nothing, with a large exponent"),
+            pytest.param(b"18446744073709551617", 2**64 + 1, id="a number of more than 64 bits"),
         ],
     )
     def test_f51_f99_what_is_json(self, body: bytes, value: object) -> None:
@@ -189,13 +206,22 @@ class TestParseJSON:
         assert parse_json(body) == value
 
 
+def test_msgspec_may_be_missing() -> None:
+    """Without the extra "speed", json is the parser."""
+    code = "import sys; sys.modules['msgspec'] = None; from usergroups._models import parse_json as p; print(p(b'[1]'))"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+
+    assert (run.stdout, run.stderr) == ("[1]\n", "")
+
+
 class TestBuild:
     """JSON that is what the specification says."""
 
-    @every_model
-    def test_examples_of_the_specs(self, package: Any, model: type[Any]) -> None:
+    @every_named_model
+    def test_examples_of_the_specs(self, spec: dict[str, Any], model: type[Any]) -> None:
         """Whatever a specification shows as an example is read, and written again as it was."""
-        for example in schema(package, model.__name__)["examples"]:
+        for example in spec["components"]["schemas"][model.__name__].get("examples", ()):
             made = build(model, example)
 
             assert made == model.from_dict(example)
@@ -286,7 +312,7 @@ class TestBuild:
             else:
                 path, context = "$", None
                 assert isinstance(made, model)
-            assert re.match(r"\$(\.\w+|\[\d+\])*$", path)
+            assert re.match(r"\$(\.(\w+|\*)|\[\d+\])*$", path)
             assert context is None
 
 
@@ -311,7 +337,7 @@ class TestMismatch:
             pytest.param(smartpm_group(users=None), "$.users", "it is null", id="users that are null"),
             pytest.param(smartpm_group(users=""), "$.users", "it is text, not an array", id="text that looks empty"),
             pytest.param(smartpm_group(users={}), "$.users", "it is an object, not an array", id="an empty object"),
-            pytest.param(smartpm_group(user(), None), "$.users[1]", "it is null, not an object", id="a null user"),
+            pytest.param(smartpm_group(user(), None), "$.users[1]", "it is null", id="a null user"),
             pytest.param(smartpm_group(user(), user(email=None)), "$.users[1].email", "it is null", id="a null email"),
         ],
     )
@@ -519,7 +545,7 @@ class TestFuture:
             pytest.param({"word": 5}, "$.word", "it is a number, not one of its values", id="another type"),
             pytest.param({"word": "y"}, "$.word", "it is text, not one of its values", id="another constant"),
             pytest.param({"owner": [["message", "m"]]}, "$.owner", "it is an array, not an object", id="pairs"),
-            pytest.param({"owner": None}, "$.owner", "it is null, not an object", id="null where a model is wanted"),
+            pytest.param({"owner": None}, "$.owner", "it is null", id="null where a model is wanted"),
             pytest.param({"free": "x"}, "$.free", "it is text, not an object", id="no object"),
             pytest.param({"tags": ""}, "$.tags", "it is text, not an array", id="a list that only looks empty"),
             pytest.param({"ids": [ID, "x"]}, "$.ids[1]", "it is text, not a UUID", id="a bad value in a list"),
@@ -589,41 +615,33 @@ class TestFuture:
         assert (error.json_path, error.reason) == (f"$.{name}", "it is missing")
 
 
+@attrs.define
+class Ambiguous:
+    """A model with a field of two kinds of arrays."""
+
+    __module__ = "usergroups_m3ter_api.models.ambiguous"
+
+    tags: list[str] | list[int]
+    additional_properties: dict[str, Any] = attrs.field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"tags": self.tags}
+
+
+def test_arrays_of_several_kinds_are_no_field() -> None:
+    """A model that cannot be read fails when it is first looked at, whatever arrives."""
+    with pytest.raises(TypeError, match="several kinds"):
+        build(Ambiguous, {})
+
+
 class TestTable:
     """What is known of a generated model."""
 
-    @every_model
-    def test_fields_are_those_of_the_spec(self, package: Any, model: type[Any]) -> None:
+    @every_named_model
+    def test_fields_are_those_of_the_spec(self, spec: dict[str, Any], model: type[Any]) -> None:
         """Each field has the name and the JSON types of the specification, and is asked for where that requires it."""
-        python = {
-            ("string", None): ({str}, "text"),
-            ("string", "uuid"): ({str}, "a UUID"),
-            ("string", "date-time"): ({str}, "a date-time"),
-            ("integer", "int64"): ({int, float}, "a whole number"),
-            ("boolean", None): ({bool}, "true or false"),
-            ("array", None): (set[type](), "an array"),
-        }
-        properties = schema(package, model.__name__)["properties"]
-        required = schema(package, model.__name__).get("required", ())
-        fields = _table(model).fields
-
-        assert {name for name, _, _ in fields} == set(properties)
-        assert {name for name, absent, _ in fields if absent is not None} == set(required)
-        for name, _, kind in fields:
-            said = properties[name]
-            types = said["type"] if isinstance(said["type"], list) else [said["type"]]
-            (one,) = set(types) - {"null"}
-            wanted, called = python[one, said.get("format")]
-            if said.get("const"):
-                called = "one of its values"
-            assert (set(kind.reads) - {type(None)}, kind.expected) == (wanted, called)
-            assert (type(None) in kind.reads) is ("null" in types or name not in required)
-            assert (kind.items is not None) is (one == "array")
-
-    @every_model
-    def test_unknown_fields_are_not_typed(self, package: Any, model: type[Any]) -> None:
-        """What a specification does not name may be anything, for it is kept as it came."""
-        assert get_type_hints(model, localns=vars(package))["additional_properties"] == dict[str, Any]
+        assert_fields(model, spec["components"]["schemas"][model.__name__], spec)
 
 
 def answer(document: object) -> Response:

@@ -189,22 +189,75 @@ async def test_refused_token_is_not_loaded_when_its_replacement_has_ended(clock:
     assert (second, third) == ("token-1", "token-2")
 
 
-async def test_older_token_in_the_store_is_not_taken(clock: FakeClock, endpoint: Endpoint) -> None:
-    """A store that failed to save, and holds an older token, does not take clients back to it."""
+async def test_token_that_was_replaced_is_not_taken_again(clock: FakeClock, endpoint: Endpoint) -> None:
+    """A store that failed to save, and holds a token that the API refused before, does not take clients back to it."""
     shelf = Broken(clock, "save")
     source = source_of(endpoint, clock, store=shelf)
-    await Shelf.save(shelf, Token("older", 10.0))
+    await Shelf.save(shelf, Token("older", 10_000.0))
     loaded = await source.get(FOREVER)
     assert isinstance(loaded, Grant)
     newer = await source.replace(loaded.token, FOREVER)
     assert isinstance(newer, Grant)
-    source.judge_replacement(newer.token, helped=True)
+    await source.judge_replacement(newer.token, helped=True)
 
-    await Shelf.save(shelf, Token("older-still", 10.0))
     newest = await name(source.replace(newer.token, FOREVER))
 
     assert loaded.token.access_token == "older"
     assert newest == "token-2"
+
+
+async def test_newer_token_that_ends_earlier_replaces_a_refused_one(
+    clock: FakeClock, endpoint: Endpoint, shelf: Shelf
+) -> None:
+    """What another client has fetched in the place of a refused token is taken, however short it lives."""
+    source = source_of(endpoint, clock, store=shelf)
+    refused = await source.get(FOREVER)
+    assert isinstance(refused, Grant)
+    await shelf.save(Token("of-another", 10.0))
+
+    assert await name(source.replace(refused.token, FOREVER)) == "of-another"
+    assert endpoint.requests == 1
+
+
+class Pausing(Shelf):
+    """A shelf whose clients share a pause."""
+
+    ends_at = 0.0
+
+    async def pause(self, seconds: float) -> None:
+        """Begin a pause."""
+        self.ends_at = self._clock() + seconds
+
+    async def paused(self) -> float:
+        """Return what is left of it."""
+        return max(0.0, self.ends_at - self._clock())
+
+
+async def test_replacement_of_no_use_is_made_once_for_all_clients_of_a_store(
+    clock: FakeClock, endpoint: Endpoint
+) -> None:
+    """Where replacing was of no use, none of the clients fetches another token for a minute, nor does a new one."""
+    shelf = Pausing(clock)
+    first, second, late = (source_of(endpoint, clock, store=shelf) for _ in range(3))
+    refused = await first.get(FOREVER)
+    assert isinstance(refused, Grant)
+    assert await second.get(FOREVER) == Grant(token=refused.token, fresh=False)
+    replacement = await first.replace(refused.token, FOREVER)
+    assert isinstance(replacement, Grant)
+    await first.judge_replacement(replacement.token, helped=False)
+    await first.judge_replacement(replacement.token, helped=False)
+
+    taken = await name(second.replace(refused.token, FOREVER))
+    await late.get(FOREVER)
+    await clock.advance(20.0)
+    none = await name(late.replace(replacement.token, FOREVER))
+    await clock.advance(39.99)
+    still_none = await name(late.replace(replacement.token, FOREVER))
+    await clock.advance(0.01)
+    another = await name(late.replace(replacement.token, FOREVER))
+
+    assert (taken, none, still_none, another) == ("token-2", "nothing", "nothing", "token-3")
+    assert endpoint.requests == 3
 
 
 async def test_f10_store_is_not_locked_while_one_waits_for_the_endpoint(

@@ -92,6 +92,7 @@ class TokenSource:
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._pause = Pause(retry, runtime)
+        self._replaced: Token | None = None  # the last one that the API refused
         self._next_background = -math.inf
         self._next_replacement = -math.inf
 
@@ -135,7 +136,8 @@ class TokenSource:
                 return None
             if self._runtime.clock() < max(held.replaceable_at, self._next_replacement):
                 return None
-        return await self._join(deadline, refused)
+        grant = await self._join(deadline, refused)
+        return None if grant.token.access_token == refused.access_token else grant
 
     def was_of_use(self, token: Token) -> None:
         """
@@ -145,17 +147,22 @@ class TokenSource:
         if held is not None:
             held.is_of_use = True
 
-    def judge_replacement(self, token: Token, *, helped: bool) -> None:
+    async def judge_replacement(self, token: Token, *, helped: bool) -> None:
         """
         Record whether the API accepted *token*, a replacement. If not, replace nothing for 60 s.
+
+        All that share the store replace nothing then.
         """
-        held = self._good(token)
+        held, now = self._good(token), self._runtime.clock()
         if held is None:
             return
         if helped:
             held.replaceable_at = -math.inf  # it may itself be replaced if it is refused later
-        else:
-            self._next_replacement = self._runtime.clock() + _REPLACEMENT_PAUSE
+            return
+        is_news = now >= self._next_replacement
+        self._next_replacement = now + _REPLACEMENT_PAUSE
+        if is_news:
+            await self._store.pause(_REPLACEMENT_PAUSE)
 
     async def aclose(self) -> None:
         """
@@ -246,8 +253,12 @@ class TokenSource:
         attempts = await self._pause.over()
         async with self._store.turn(lambda found: self._is_news(found, refused)) as found:
             if found is not None:
-                self._keep(found, clock(), "loaded", replaced=refused is not None)
+                self._keep(found, clock(), "loaded", refused)
                 self._land(flight, Grant(token=found, fresh=False))
+                return
+            if refused is not None and (paused := await self._store.paused()) > 0:
+                self._next_replacement = clock() + paused
+                self._land(flight, Grant(token=refused, fresh=False))  # there is no other
                 return
             limits = attrs.evolve(self._retry, attempts=attempts, max_retry_after=_NO_WAIT)
             policy = NO_RETRIES if flight.background else limits
@@ -260,7 +271,7 @@ class TokenSource:
                 again = self._pause.begin(error, left) or flight.background
                 self._land(flight, None if again else _afresh(error))
                 return
-            self._keep(token, sent_at, "fetched", replaced=refused is not None)
+            self._keep(token, sent_at, "fetched", refused)
             self._land(flight, Grant(token=token, fresh=True))
             life_left = sent_at + token.expires_in - clock()
             if life_left > 0:
@@ -268,23 +279,28 @@ class TokenSource:
 
     def _is_news(self, found: Token, refused: Token | None) -> bool:
         """
-        Return whether *found*, the store's token, is neither known nor older than the one held.
+        Return whether *found*, the store's token, is unknown, and newer than the one held.
+
+        What outlasts that is newer. In the place of a *refused* token, any other is taken.
         """
         held = self._held
-        if refused is not None and found.access_token == refused.access_token:
+        if any(old is not None and old.access_token == found.access_token for old in (refused, self._replaced)):
             return False
         if held is None:
             return True
         outlasts = self._runtime.clock() + found.expires_in > held.ends_at
-        return outlasts and found.access_token != held.token.access_token
+        return (outlasts or refused is not None) and found.access_token != held.token.access_token
 
-    def _keep(self, token: Token, since: float, how: str, *, replaced: bool) -> None:
+    def _keep(self, token: Token, since: float, how: str, refused: Token | None) -> None:
         self._redactor.learn(hide(token.access_token))
         life = token.expires_in
         ends_at = since + life - min(_LONGEST_MARGIN, life * _MARGIN)
         ahead = min(_LONGEST_AHEAD, life * _AHEAD)
         refresh_at = math.inf if life < _SHORTEST_AHEAD else ends_at - ahead
-        replaceable_at = self._runtime.clock() + _REPLACEMENT_PAUSE if replaced else -math.inf
+        replaceable_at = -math.inf
+        if refused is not None:
+            self._replaced = refused
+            replaceable_at = self._runtime.clock() + _REPLACEMENT_PAUSE
         self._held = _Held(token, refresh_at, ends_at, replaceable_at)
         self._pause.end()
         _log.debug("access token %s; it lives %.0f s", how, life)

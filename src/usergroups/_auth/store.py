@@ -44,6 +44,25 @@ class TokenStore(Protocol):
         ...
 
 
+@runtime_checkable
+class PausingTokenStore(TokenStore, Protocol):
+    """
+    A `TokenStore` whose clients also share a pause: for so long, none of them replaces a token that the API refuses.
+    """
+
+    async def pause(self, seconds: float) -> None:
+        """
+        Begin a pause of so many *seconds*.
+        """
+        ...
+
+    async def paused(self) -> float:
+        """
+        Return the seconds that are left of the pause, or 0.
+        """
+        ...
+
+
 class CarefulStore:
     """
     A wrapper of a `TokenStore`, or of none: it logs failures, limits each call's time, and goes on without the store.
@@ -96,6 +115,23 @@ class CarefulStore:
         if self._store is not None:
             async with self._guarded("save"):
                 await self._store.save(token)
+
+    async def pause(self, seconds: float) -> None:
+        """
+        Let no client of the store replace a token for so many *seconds*, if the store can do that.
+        """
+        if isinstance(self._store, PausingTokenStore):
+            async with self._guarded("pause"):
+                await self._store.pause(seconds)
+
+    async def paused(self) -> float:
+        """
+        Return the seconds that are left of such a pause.
+        """
+        if isinstance(self._store, PausingTokenStore):
+            async with self._guarded("pause"):
+                return await self._store.paused()
+        return 0.0
 
     async def _unlock(self, lock: AbstractAsyncContextManager[None]) -> None:
         async with self._guarded("unlock"):

@@ -1,14 +1,17 @@
 """A request: from the generated code's description to one for a transport."""
 
+import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import attrs
 import httpx
 
 from usergroups._arguments import of_client
+from usergroups._models import is_array
 from usergroups._secrets import Secret
 from usergroups._version import __version__
 
@@ -17,6 +20,12 @@ _READ_OR_WRITE = 30.0  # seconds for one read or write
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 Headers = Mapping[str, Secret]
+
+_PARTS = frozenset({"method", "url", "params", "headers", "data", "json"})
+_SCALARS = (str, int, float)
+_percent = partial(quote, safe="")
+_name = cache(_percent)  # the names that the specs give to parameters
+_HAVE_BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
 @attrs.frozen(kw_only=True)
@@ -34,22 +43,26 @@ class Request:
     @classmethod
     def of(cls, kwargs: Mapping[str, Any]) -> "Request":
         """
-        Return the request that *kwargs*, from a generated `_get_kwargs()`, describes: path, query, form and headers.
+        Return the request that *kwargs*, from a generated `_get_kwargs()`, describes.
+
+        An array in the query or in a form is a parameter for each item (style "form", exploded). Raises `TypeError`
+        for what a request has no room for, such as cookies, files, or an object in the query.
         """
-        params = kwargs.get("params", {})
+        if unknown := kwargs.keys() - _PARTS:
+            raise TypeError(f"a request cannot hold {', '.join(sorted(unknown))}")
         return cls(
             method=kwargs["method"].upper(),
             path=kwargs["url"],
-            query="&".join(f"{name}={_query_value(value)}" for name, value in params.items()),
-            content=urlencode(kwargs.get("data", {})).encode(),
-            headers={name: str(value) for name, value in kwargs.get("headers", {}).items()},
+            query=_encoded(kwargs.get("params", {}), _percent),
+            content=_content(kwargs),
+            headers={name: _text(name, value) for name, value in kwargs.get("headers", {}).items()},
         )
 
     def with_query(self, name: str, value: str) -> "Request":
         """
         Return this request with one more parameter in its query.
         """
-        return attrs.evolve(self, query="&".join(filter(None, [self.query, f"{name}={_query_value(value)}"])))
+        return attrs.evolve(self, query="&".join(filter(None, [self.query, f"{_name(name)}={_percent(value)}"])))
 
     def to(self, base_url: str, usual: RawHeaders, secret: Headers) -> httpx.Request:
         """
@@ -57,7 +70,7 @@ class Request:
         """
         query = f"?{self.query}" if self.query else ""
         own = dict(self.headers)
-        if self.content:
+        if self.content or self.method in _HAVE_BODIES:
             own["Content-Length"] = str(len(self.content))
         return httpx.Request(
             self.method,
@@ -71,8 +84,30 @@ class Request:
         )
 
 
-def _query_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else quote(str(value), safe="")
+def _encoded(values: Mapping[str, object], encode: Callable[[str], str]) -> str:
+    """Return *values* as a query or a form: a pair for each value, and for each item of an array."""
+    return "&".join(
+        f"{_name(name)}={encode(_text(name, one))}"
+        for name, value in values.items()
+        for one in (value if is_array(value) else (value,))
+    )
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, _SCALARS):
+        return str(value)
+    raise TypeError(f"{name} cannot hold a value of type {type(value).__name__}")
+
+
+def _content(kwargs: Mapping[str, Any]) -> bytes:
+    """Return the body of a request: a form, JSON, or none."""
+    if "json" in kwargs and "data" in kwargs:
+        raise TypeError("a request cannot hold two bodies")
+    if "json" in kwargs:
+        return json.dumps(kwargs["json"], ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _encoded(kwargs["data"], quote_plus).encode() if "data" in kwargs else b""
 
 
 def usual_headers(base_url: str, user_agent: str | None) -> RawHeaders:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Generic, TypeVar
 
 from .rows import Membership
 
-_AHEAD = 16  # pieces that are found before they are taken
+_AHEAD = 16  # groups and users whose rows are found before they are taken
 
 K = TypeVar("K")
 
@@ -23,16 +23,16 @@ class Feed:
     """
 
     def __init__(self, systems: int, progress: Progress | None) -> None:
-        self._found: asyncio.Queue[Sequence[Membership] | None] = asyncio.Queue()
+        self._found: asyncio.Queue[Iterable[Membership] | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AHEAD)
         self._progress = progress
         self._unknown = systems
         self._total = 0
         self._done = 0
 
-    async def put(self, rows: Sequence[Membership]) -> None:
+    async def put(self, rows: Iterable[Membership]) -> None:
         """
-        Pass *rows* on, as soon as few others are on the way.
+        Pass *rows* on, as soon as few others are on the way. They are made as they are read.
         """
         await self._room.acquire()
         self._found.put_nowait(rows)
@@ -43,7 +43,7 @@ class Feed:
         """
         self._found.put_nowait(None)
 
-    async def take(self) -> Sequence[Membership] | None:
+    async def take(self) -> Iterable[Membership] | None:
         """
         Return the next rows, or None after the last.
         """
@@ -57,6 +57,7 @@ class Feed:
         """
         self._unknown -= 1
         self._total += count
+        self._tell()
 
     def more(self) -> None:
         """
@@ -69,6 +70,9 @@ class Feed:
         Count one that was asked about.
         """
         self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self._progress is not None:
             self._progress(self._done, None if self._unknown else self._total)
 

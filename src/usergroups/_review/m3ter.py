@@ -1,8 +1,9 @@
 """The review of m3ter: by its groups and what is in them, or by its users and their groups."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -12,7 +13,7 @@ from usergroups.errors import NotFoundError, UserGroupsError
 from usergroups.m3ter import M3terClient, UserGroup
 
 from .feed import Feed, Frontier
-from .rows import By, Known, Membership
+from .rows import By, Known, Membership, way_of
 
 _PAGE = 100  # items: as many as all lists allow
 
@@ -24,7 +25,7 @@ class _Contents:
     """
     What is directly in a group: *users*, and *nested* groups.
 
-    If there is an *error* there may be more, unless the group *is_gone*.
+    If there is an *error* there may be more, unless the group *is_gone*: no list has it, nor is it found.
     """
 
     users: list[str] = attrs.Factory(list[str])
@@ -45,24 +46,34 @@ class M3terReview:
         self._client = client
         self._feed = feed
         self._concurrency = concurrency
+        self._ids: dict[str, str] = {}  # of users, so that many groups can hold the same text
         self._emails: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._unlisted: set[By] = set()  # of what the list could not be read to its end
 
-    async def run(self, by: By | None, rows: Iterable[Membership]) -> None:
+    async def run(self, by: By | None, rows: Sequence[Membership]) -> None:
         """
-        Find all memberships but those that *rows* of an earlier review tell. Without *by*, go where there is less.
+        Find all memberships but those that *rows* of an earlier review tell.
+
+        Without *by*, go the way of *rows*, or else the one that can be gone to its end, or else the shorter one.
         """
         await together(self._list_users(), self._list_groups())
-        if by is None:
-            by = "groups" if len(self._names) <= 2 * len(self._emails) else "users"
-        self._known = Known.of(rows, "m3ter", by)
+        of_m3ter = [row for row in rows if row.system == "m3ter"]
+        by = by or way_of(of_m3ter, self._usual_way())
+        self._known = Known.of(of_m3ter, by)
         await (self._by_groups() if by == "groups" else self._by_users())
+
+    def _usual_way(self) -> By:
+        if len(self._unlisted) == 1:
+            return "groups" if "users" in self._unlisted else "users"
+        return "groups" if len(self._names) <= 2 * len(self._emails) else "users"
 
     async def _list_users(self) -> None:
         try:
             async for user in self._client.list_users(page_size=_PAGE, prefetch=True):
-                self._emails[user.id] = user.email or ""
+                self._emails[self._ids.setdefault(user.id, user.id)] = user.email or ""
         except UserGroupsError as error:
+            self._unlisted.add("users")
             await self._feed.put([_row(error=f"not all users could be listed: {error}")])
 
     async def _list_groups(self) -> None:
@@ -70,6 +81,7 @@ class M3terReview:
             async for group in self._client.list_groups(page_size=_PAGE, prefetch=True):
                 self._names[group.id] = group.name or ""
         except UserGroupsError as error:
+            self._unlisted.add("groups")
             await self._feed.put([_row(error=f"not all groups could be listed: {error}")])
 
     async def _put(self, rows: Iterable[Membership]) -> None:
@@ -77,13 +89,14 @@ class M3terReview:
 
     async def _by_groups(self) -> None:
         contents = {group_id: _Contents(users) for group_id, users in self._known.complete.items()}
-        groups = dict.fromkeys([*self._names, *self._known.failed])
+        groups = dict.fromkeys([*self._names, *self._known.unfinished])
         keys = Frontier([group_id for group_id in groups if group_id not in contents], self._feed)
         nesting: list[str] = []  # groups that need others to be known
 
+        await self._put(self._group(group_id) for group_id, users in self._known.complete.items() if not users)
         async with aclosing(sweep(self._contents, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
-                gone = isinstance(outcome.error, NotFoundError)
+                gone = isinstance(outcome.error, NotFoundError) and outcome.key not in self._names
                 contents[outcome.key] = outcome.value or _Contents(error=str(outcome.error), is_gone=gone)
                 for nested in contents[outcome.key].nested:
                     if nested not in self._known.complete:
@@ -93,11 +106,9 @@ class M3terReview:
                 else:
                     await self._put(self._of_group(outcome.key, contents))
                 keys.done()
-        for group_id in nesting:
+        for group_id in reversed(nesting):  # one that is in no list comes before those that it was found in
             await self._put(self._of_group(group_id, contents))
-        in_group = {user_id for group in contents.values() for user_id in group.users}
-        alone = (each for each in self._emails.items() if each[0] not in in_group)
-        await self._put(_row(user_id=user_id, user_email=email) for user_id, email in alone)
+        await self._put(self._of_others(contents))
 
     async def _contents(self, group_id: str) -> _Contents:
         contents = _Contents()
@@ -105,13 +116,21 @@ class M3terReview:
             kind = (item.target_type or "").casefold()
             if kind not in ("item", "group") or not item.target_id:
                 contents.error = f"it holds an item that is no user and no group: {item.id or 'without an id'}"
+            elif kind == "group":
+                contents.nested.append(item.target_id)
             else:
-                (contents.users if kind == "item" else contents.nested).append(item.target_id)
+                contents.users.append(self._ids.setdefault(item.target_id, item.target_id))
         return contents
+
+    def _group(self, group_id: str, **cells: Any) -> Membership:
+        return _row(group_id=group_id, group_name=self._names.get(group_id, ""), **cells)
+
+    def _user(self, user_id: str, **cells: Any) -> Membership:
+        return _row(user_id=user_id, user_email=self._emails.get(user_id, ""), **cells)
 
     def _of_group(self, group_id: str, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
         """Yield the rows of a group: of its users, those of groups nested in it, and of what may be missing."""
-        group = partial(_row, group_id=group_id, group_name=self._names.get(group_id, ""))
+        group = partial(self._group, group_id)
         users = dict.fromkeys(contents[group_id].users, False)
         errors = [contents[group_id].error]
         for nested in _nested_in(group_id, contents):
@@ -120,20 +139,28 @@ class M3terReview:
             if not contents[nested].is_gone:
                 errors.append(contents[nested].error and f"in the nested group {nested}: {contents[nested].error}")
         for user_id, inherited in users.items():
-            yield group(user_id=user_id, user_email=self._emails.get(user_id, ""), inherited=inherited)
+            yield self._user(user_id, group_id=group_id, group_name=self._names.get(group_id, ""), inherited=inherited)
         if any(errors):
             yield group(error="; ".join(filter(None, errors)))
         elif not users:
             yield group()
 
+    def _of_others(self, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
+        """Return the rows of users who are in no group that could be asked."""
+        in_group = {user_id for group in contents.values() for user_id in group.users}
+        in_group.update(user_id for _, user_id in self._known.rows)
+        return (self._user(user_id) for user_id in self._emails if user_id not in in_group)
+
     async def _by_users(self) -> None:
         known = self._known.complete
         keys = Frontier([user_id for user_id in self._emails if user_id not in known], self._feed)
         used = {group_id for groups in known.values() for group_id in groups}
+        used.update(group_id for group_id, _ in self._known.rows)
 
+        await self._put(self._user(user_id) for user_id, groups in known.items() if not groups)
         async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
-                user = partial(_row, user_id=outcome.key, user_email=self._emails[outcome.key])
+                user = partial(self._user, outcome.key)
                 if outcome.error is not None:
                     await self._put([user(error=str(outcome.error))])
                 else:
@@ -145,9 +172,7 @@ class M3terReview:
                     ]
                     await self._put(rows or [user()])
                 keys.done()
-        await self._put(
-            _row(group_id=group_id, group_name=name) for group_id, name in self._names.items() if group_id not in used
-        )
+        await self._put(self._group(group_id) for group_id in self._names if group_id not in used)
 
     async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
         """Return the groups of a user, each with whether it is inherited."""

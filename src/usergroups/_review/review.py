@@ -13,6 +13,8 @@ from .m3ter import M3terReview
 from .rows import By, Membership
 from .smartpm import SmartPMReview
 
+_BATCH = 1_000  # rows per turn of the event loop
+
 
 def review(
     m3ter: M3terClient | None = None,
@@ -27,10 +29,12 @@ def review(
     Yield every membership that the credentials of *m3ter* and *smartpm* lead to, as it is found.
 
     m3ter is asked *by* "groups" (what is in each) or by "users" (the groups of each), with the same result; None
-    chooses what takes fewer requests. *progress* is called with how many groups and users have been asked about,
-    and how many there are, None as long as that is not known. *known* are the rows of a review that was
-    interrupted, in their order: what they answer is neither asked again nor yielded. *concurrency* is how many
-    are asked about at once in each system.
+    chooses what can be listed, and of both what takes fewer requests. *progress* is called with how many groups
+    and users have been asked about, and how many there are, None as long as that is not known. *concurrency* is
+    how many are asked about at once in each system.
+
+    *known* are the rows of a review that was interrupted, in their order. What they answer is not asked again. Keep
+    the memberships among them, which are not yielded again; all other rows are, where they still hold.
 
     What fails becomes a row with an `error`, and the rest goes on. Raises `InvalidArgumentError` for a bad argument.
     """
@@ -45,8 +49,11 @@ def review(
     if progress is not None and not callable(progress):
         raise of_call.error("progress", "must be a function of two numbers")
     of_call.instance("known", known, Iterable)
+    rows = list(known)
+    for row in rows:
+        of_call.instance("known", row, Membership)
     of_call.count("concurrency", concurrency)
-    return _review(m3ter, smartpm, by, progress, list(known), concurrency)
+    return _review(m3ter, smartpm, by, progress, rows, concurrency)
 
 
 async def _review(
@@ -58,17 +65,25 @@ async def _review(
     concurrency: int,
 ) -> AsyncGenerator[Membership, None]:
     feed = Feed((m3ter is not None) + (smartpm is not None), progress)
-    reviews = [
-        *([] if m3ter is None else [M3terReview(m3ter, feed, concurrency).run(by, known)]),
-        *([] if smartpm is None else [SmartPMReview(smartpm, feed, concurrency).run(known)]),
-    ]
+
+    async def find() -> None:
+        reviews = [
+            *([] if m3ter is None else [M3terReview(m3ter, feed, concurrency).run(by, known)]),
+            *([] if smartpm is None else [SmartPMReview(smartpm, feed, concurrency).run(known)]),
+        ]
+        await together(*reviews)
+
     # A task, and no generator in a generator: an event loop that ends closes all generators at once.
-    finding = asyncio.create_task(together(*reviews))
+    finding = asyncio.create_task(find())
     finding.add_done_callback(lambda _: feed.end())
+    taken = 0
     try:
         while (rows := await feed.take()) is not None:
             for row in rows:
                 yield row
+                taken += 1
+                if taken % _BATCH == 0:
+                    await asyncio.sleep(0)
         await finding
     finally:
         await end([finding])

@@ -1,7 +1,7 @@
 """The rows of a review, and what those of an earlier one tell."""
 
-from collections.abc import Iterable, Mapping
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Literal
 
 import attrs
@@ -11,15 +11,18 @@ from usergroups._arguments import of_call
 System = Literal["m3ter", "smartpm"]
 By = Literal["groups", "users"]
 
+_OTHER: Mapping[By, By] = {"groups": "users", "users": "groups"}
+
 
 @attrs.frozen(kw_only=True)
 class Membership:
     """
-    A row of a review: a user in a user group. *system*, *group_id* and *user_id* together occur once.
+    A row of a review: a user in a user group. No two rows are about the same user in the same group.
 
-    A user in no group, and a group without users, have a row that is empty on the other side. What could
-    not be asked has a row with the reason in *error*, and with the id that it was about, if any. *inherited*
-    is whether the user is in the group only through groups nested in it, None in a row that is no membership.
+    A user in no group, and a group without users, as far as could be asked, have a row that is empty on the
+    other side. What could not be asked has a row with the reason in *error*, and with the id that it is about,
+    if any. *inherited* is whether the user is in the group only through groups nested in it, None in a row that
+    is no membership.
     """
 
     system: System
@@ -31,43 +34,68 @@ class Membership:
     error: str = ""
 
 
+_KEYS: Mapping[By, Callable[[Membership], str]] = {"groups": lambda row: row.group_id, "users": lambda row: row.user_id}
+
+
 @attrs.frozen
 class Known:
     """
     What the rows of an earlier, interrupted review tell about one system.
 
-    *rows* are those without an error, as pairs of group and user. *complete* has the users of each group whose rows
-    are all there, *failed* the groups with an error; or groups and users change places if the review went by users.
+    *complete* has the users of each group whose rows are all there, and *unfinished* are the groups that have to be
+    asked again; groups and users change places if the review went by users. *rows* are the memberships of the latter,
+    as pairs of group and user.
     """
 
-    rows: set[tuple[str, str]]
     complete: Mapping[str, list[str]]
-    failed: Iterable[str]
+    unfinished: Sequence[str]
+    rows: set[tuple[str, str]]
 
     @classmethod
-    def of(cls, rows: Iterable[Membership], system: System, by: By) -> "Known":
+    def of(cls, rows: Sequence[Membership], by: By) -> "Known":
         """
-        Return what *rows* tell about *system*. Those of a group, or of a user, stand together.
+        Return what *rows* of one system tell. Those of a group, or of a user, stand together; the last may go on.
 
-        The last ones may not be all, and ones with an error are not. Raises `InvalidArgumentError` if *rows* are
-        those of a review that did not go *by* these.
+        Raises `InvalidArgumentError` if *rows* are those of a review that did not go *by* these.
         """
-        key, other = ("group_id", "user_id") if by == "groups" else ("user_id", "group_id")
-        pairs, complete, failed, last = set[tuple[str, str]](), dict[str, list[str]](), dict[str, None](), ""
-        for last, group in groupby((row for row in rows if row.system == system), lambda row: str(getattr(row, key))):
+        if not _may_be(rows, by):
+            raise of_call.error("known", f"must be the rows of a review by {by}")
+        complete, unfinished, pairs = dict[str, list[str]](), list[str](), set[tuple[str, str]]()
+        for key, group in groupby(rows, _KEYS[by]):
             found = list(group)
-            if last and last in complete:
-                raise of_call.error("known", f"must be the rows of a review by {by}")
-            pairs.update((row.group_id, row.user_id) for row in found if not row.error)
-            complete[last] = [getattr(row, other) for row in found if getattr(row, other)]
-            failed.update((last, None) for row in found if row.error)
-        for incomplete in (last, "", *failed):
-            complete.pop(incomplete, None)
-        failed.pop("", None)
-        return cls(pairs, complete, failed)
+            others = [other for row in found if (other := _KEYS[_OTHER[by]](row))]
+            may_go_on = found[-1] is rows[-1] and others
+            if key and not may_go_on and not any(row.error for row in found):
+                complete[key] = others
+            else:
+                pairs.update(
+                    (row.group_id, row.user_id) for row in found if row.user_id and row.group_id and not row.error
+                )
+                unfinished += [key] if key else []
+        return cls(complete, unfinished, pairs)
 
-    def new(self, rows: Iterable[Membership]) -> list[Membership]:
+    def new(self, rows: Iterable[Membership]) -> Iterator[Membership]:
         """
-        Return those of *rows* that are not known.
+        Yield those of *rows* that are not known.
         """
-        return [row for row in rows if row.error or (row.group_id, row.user_id) not in self.rows]
+        return (row for row in rows if (row.group_id, row.user_id) not in self.rows)
+
+
+def way_of(rows: Sequence[Membership], usual: By) -> By:
+    """
+    Return how the review went that found these *rows* of m3ter: the *usual* way if they do not tell.
+    """
+    ways: Sequence[By] = (usual, _OTHER[usual])
+    possible: Sequence[By] = [by for by in ways if _may_be(rows, by)] or ways
+    return max(possible, key=lambda by: _neighbours(rows, by))
+
+
+def _may_be(rows: Sequence[Membership], by: By) -> bool:
+    """Return whether each group's, or each user's, *rows* stand together."""
+    keys = [key for row in rows if (key := _KEYS[by](row))]
+    return len(keys) - len(set(keys)) == _neighbours(rows, by)
+
+
+def _neighbours(rows: Sequence[Membership], by: By) -> int:
+    """Return how many of *rows* follow one of the same group, or user."""
+    return sum(one == other != "" for one, other in pairwise(map(_KEYS[by], rows)))

@@ -114,8 +114,8 @@ class Data:
         made_id = str(_made_id(f"smartpm group {name}") if group_id is None else group_id).lower()
         if not UUID_FORM.fullmatch(made_id):
             raise ValueError(f"{group_id!r} is no group id: SmartPM's are UUIDs")
-        self.smartpm_projects[made_id] = projects
         self.smartpm_groups[made_id] = {"id": made_id, "name": name, "users": [_checked(user) for user in users]}
+        self.smartpm_projects[made_id] = projects
         return made_id
 
     def add_smartpm_member(self, group_id: str, user: Mapping[str, object]) -> None:
@@ -192,13 +192,14 @@ class Data:
     def smartpm_company(self) -> list[Json]:
         """List the users of the company, each once: those of the groups, and those who are in none."""
         members = {user["id"]: user for group_id in self.smartpm_groups for user in self._members(group_id)}
-        return [*members.values(), *self.smartpm_users]
+        others = (user for user in self.smartpm_users if user.get("id", ...) not in members)
+        return [*members.values(), *others]
 
     def smartpm_roles(self, user_id: str) -> list[Json]:
         """List the roles of a user: in one project directly, and in those of the groups that the user is in."""
         roles: list[Json] = [{"projectId": 1, "userRoleId": 2, "effectiveRoleId": 2, "userGroupId": None}]
         for number, (group_id, group) in enumerate(self.smartpm_groups.items(), 1):
-            if any(user["id"] == user_id for user in self._members(group_id)):
+            if any(is_user(user, user_id) for user in self._members(group_id)):
                 role = {"groupRoleId": 3, "effectiveRoleId": 3, "userGroupId": group_id, "userGroupName": group["name"]}
                 projects = range(self.smartpm_projects.get(group_id, 1))
                 roles += [{"projectId": 1000 * number + each, **role} for each in projects]
@@ -206,6 +207,11 @@ class Data:
 
     def _members(self, group_id: str) -> list[Json]:
         return cast("list[Json]", self.smartpm_groups[group_id]["users"])
+
+
+def is_user(user: Json, user_id: str) -> bool:
+    """Return whether *user* has the id *user_id*, a UUID in lower case."""
+    return str(user.get("id")).lower() == user_id
 
 
 def _checked(user: object) -> Json:

@@ -110,6 +110,8 @@ class M3ter:
     async def _users(self, request: Request) -> Response:
         self._check_access(request)
         wanted = dict.fromkeys(request.query_params.getlist("ids"))
+        if "" in wanted:
+            raise HTTPException(400, "ids must not be empty")
         known = self._data.m3ter_users
 
         def users() -> list[str]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from usergroups.sandbox._data import UUID_FORM, Counts, Data
+from usergroups.sandbox._data import UUID_FORM, Counts, Data, is_user
 
 API_KEY = "sandbox-smartpm-key"
 COMPANY_ID = "20417"
@@ -49,7 +49,7 @@ class SmartPM:
         user_id = unquote(request.path_params["user_id"]).lower()
         if not UUID_FORM.fullmatch(user_id):
             return JSONResponse({}, 500)
-        if not any(user.get("id") == user_id for user in self._data.smartpm_company()):
+        if not any(is_user(user, user_id) for user in self._data.smartpm_company()):
             raise HTTPException(404, "No such user")
         self._counts.smartpm_roles += 1
         return JSONResponse({"userId": user_id, "projectRoles": self._data.smartpm_roles(user_id)})
