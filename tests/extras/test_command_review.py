@@ -273,7 +273,7 @@ def test_what_is_kept_of_a_part_are_whole_groups_or_users(company: Server, tmp_p
     whole, path, part = (tmp_path / name for name in (f"whole.{suffix}", "rows", "rows.part"))
     assert main(["review", "--by", by, "--output", str(whole)]) == 0
     written = whole.read_bytes()
-    rows = rows_of(written.decode(), suffix)
+    rows = [row for row in rows_of(written.decode(), suffix) if row[1] and row[3]]
     form: Format = Csv(COLUMNS) if suffix == "csv" else JsonLines()
     keys = set[tuple[str, str]]()
     for cut in range(0, len(written) + 1, 1 if suffix == "csv" else 9):
@@ -283,9 +283,8 @@ def test_what_is_kept_of_a_part_are_whole_groups_or_users(company: Server, tmp_p
 
         kept = rows_of(part.read_bytes().decode(), suffix)
         keys = {key(row, by) for row in kept}
-        assert "" not in {one for _, one in keys}
         assert sorted(kept) == sorted(row for row in rows if key(row, by) in keys)
-    assert len(keys) >= len({key(row, by) for row in rows}) - 4  # but those at the end, or without an id
+    assert len(keys) >= len({key(row, by) for row in rows}) - 2  # but the last of each system
 
 
 def key(row: Row, by: By) -> tuple[str, str]:

@@ -22,7 +22,9 @@ _KEYS: dict[By, Callable[[Membership], str]] = {"groups": attrgetter("group_id")
 @attrs.frozen
 class Earlier:
     """
-    The *rows* of an earlier review, in their order: those that are not kept have an error. *by* is how m3ter was asked.
+    The *rows* of an earlier review, in their order: those that are asked for again have an error.
+
+    *by* is how m3ter was asked.
     """
 
     rows: Sequence[Membership]
@@ -30,9 +32,9 @@ class Earlier:
 
     def kept(self) -> Sequence[Membership]:
         """
-        Return the rows that are kept.
+        Return the memberships, which the next review does not find again, as it does with other rows.
         """
-        return [row for row in self.rows if not row.error]
+        return [row for row in self.rows if row.group_id and row.user_id and not row.error]
 
 
 def resume_review(path: Path | None, form: Format, systems: Sequence[System], by: By | None) -> Earlier | None:
@@ -64,8 +66,8 @@ def _earlier(rows: Iterable[Membership], by: By | None) -> Earlier:
         raise UsageError(f"--resume: the rows of m3ter were found by {possible[0]}: go on with --by {possible[0]}")
     if by is None and of_m3ter:
         complain("--resume: the rows of m3ter do not tell whether --by was groups or users, and are asked for again")
-    kept = map(_again, of_m3ter) if by is None else _checked(of_m3ter, by)
-    return Earlier([*kept, *_checked(others, "groups")], by)
+    checked = map(_again, of_m3ter) if by is None else _checked(of_m3ter, by)
+    return Earlier([*checked, *_checked(others, "groups")], by)
 
 
 def _stand_together(rows: Iterable[Membership], by: By) -> bool:
@@ -76,11 +78,10 @@ def _stand_together(rows: Iterable[Membership], by: By) -> bool:
 
 def _checked(rows: Sequence[Membership], by: By) -> Iterator[Membership]:
     """
-    Yield *rows*, with an error in those that are not kept.
+    Yield *rows*, with an error in those that are asked for again.
 
-    Kept are those of a group, or of a user, if there are all of them: none has an error, and more rows follow. What
-    is in no group, or has no user, may be so only because something could not be asked. And where a list could not be
-    read, what has no name or address may have one.
+    Not asked for again is a group, or a user, of which there are all rows: none has an error, and more rows follow.
+    And none lacks a name or address where a list could not be read.
     """
     list_failed = any(row.error and not (row.group_id or row.user_id or row.user_email) for row in rows)
     groups = [(key, list(group)) for key, group in groupby(rows, _KEYS[by])]
