@@ -19,6 +19,7 @@ CORE = [name for name in MODULES if not name.startswith(EXTRA)]
 OPTIONAL = [
     "aiohttp",
     "cyclopts",
+    "jinja2",
     "opentelemetry",
     "pytest",
     "redis",

@@ -15,9 +15,9 @@ from usergroups import (
     smartpm,
 )
 
-from .options import CallOptions
+from .options import CallOptions, System
 from .running import run
-from .settings import REQUIRED, settings
+from .settings import REQUIRED, SYSTEMS, settings, told_as_settings
 from .words import FAILED, USAGE, UsageError, in_words
 
 _BASE_URLS = {"m3ter": m3ter.BASE_URL, "smartpm": smartpm.BASE_URL}
@@ -27,21 +27,22 @@ _OF_TLS = ("certificate verify failed", "TLS failed")  # how the sentence of suc
 _STEPS = ("settings", "address", "TLS", "credentials")
 
 
-def check_all(system: str | None, options: CallOptions) -> int:
+def check_all(system: System | None, options: CallOptions) -> int:
     """
     Check *system*, or all where it is None, and return the exit status.
     """
-    statuses = [_check(one, options) for one in ([system] if system else REQUIRED)]
+    systems = SYSTEMS if system is None else (system,)
+    statuses = [_check(one, options) for one in systems]
     was_asked = min(statuses) != USAGE
     return FAILED if was_asked and any(statuses) else max(statuses)
 
 
-def _check(system: str, options: CallOptions) -> int:
+def _check(system: System, options: CallOptions) -> int:
     """Print a line for each thing that calls of *system* need, and return the exit status."""
     good = {"settings": ", ".join(REQUIRED[system])}
     failing, problem = "", ""
     try:
-        with settings(system, options):
+        with settings([system], options), told_as_settings(system):
             url = os.environ.get(f"{system}_BASE_URL".upper(), "").strip() or _BASE_URLS[system]
             tls = "the certificate is trusted" if url.startswith("https:") else "none: the address is http://"
             good |= {"address": url, "TLS": tls, "credentials": "accepted"}
@@ -49,7 +50,7 @@ def _check(system: str, options: CallOptions) -> int:
     except UsageError as error:
         failing, problem = "settings", error.sentence
     except UserGroupsError as error:
-        failing, problem = _step_of(error), in_words(error, system)
+        failing, problem = _step_of(error), in_words(str(error), system)
         is_advised = failing == "credentials" or "check " in problem
         problem += "" if is_advised else f"; check {system.upper()}_BASE_URL, the network, and HTTPS_PROXY"
     fine = _STEPS.index(failing) if failing else len(_STEPS)

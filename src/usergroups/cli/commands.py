@@ -1,12 +1,13 @@
 """The commands: what each asks, and how that is spelt on a command line."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from usergroups._version import __version__
 
-from .options import CallOptions, Options
+from .options import CallOptions, DiffOptions, IdOptions, ReviewOptions, System
 from .screen import console
 
 _HELP = """
@@ -18,6 +19,8 @@ Try:
     usergroups m3ter ada grace
     usergroups m3ter --from ids.txt --output groups.csv
     usergroups smartpm --from - --format csv < ids.txt
+    usergroups review --output today.csv
+    usergroups diff yesterday.csv today.csv
 
 Settings come from the environment, or from a file that --env-file names.
 The help of a command lists them, as in: usergroups m3ter --help
@@ -26,7 +29,8 @@ usergroups --install-completion lets your shell complete commands and options.
 
 Exit status: 0 if all was answered; 1 if something failed, or the output could
 not be written; 2 if the command or a setting is wrong, and nobody was asked;
-130 and 143 after Ctrl-C and SIGTERM.
+130 and 143 after Ctrl-C and SIGTERM. That of diff: 0 if there is no difference,
+1 if there is one, 2 if the files cannot be compared.
 """
 
 
@@ -42,7 +46,7 @@ def make_app() -> App:
         console=console(),
         default_parameter=Parameter(show_default=False, negative=""),
     )
-    for command in (m3ter, smartpm, check):
+    for command in (m3ter, smartpm, review, diff, check):
         app.command(command)
     app.command(sandbox, help_flags=(), version_flags=())
     app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]  # its **kwargs
@@ -55,7 +59,7 @@ def m3ter(
     *user_id: str,
     inherited: bool = False,
     page_size: int | None = None,
-    options: Options = Options(),  # noqa: B008  # frozen
+    options: IdOptions = IdOptions(),  # noqa: B008  # frozen
 ) -> int:
     """
     List the user groups that m3ter users are in.
@@ -80,7 +84,7 @@ def m3ter(
     return ask_m3ter(user_id, options, inherited=inherited, page_size=page_size)
 
 
-def smartpm(*group_id: str, options: Options = Options()) -> int:  # noqa: B008  # frozen
+def smartpm(*group_id: str, options: IdOptions = IdOptions()) -> int:  # noqa: B008  # frozen
     """
     List the users of SmartPM user groups.
 
@@ -101,7 +105,57 @@ def smartpm(*group_id: str, options: Options = Options()) -> int:  # noqa: B008 
     return ask_smartpm(group_id, options)
 
 
-def check(system: Literal["m3ter", "smartpm"] | None = None, *, options: CallOptions = CallOptions()) -> int:  # noqa: B008  # frozen
+def review(*, options: ReviewOptions = ReviewOptions()) -> int:  # noqa: B008  # frozen
+    """
+    List every membership: who is in which user group, asked from credentials alone.
+
+    The environment has M3TER_ORG_ID, M3TER_API_KEY and M3TER_API_SECRET,
+    SMARTPM_API_KEY and SMARTPM_COMPANY_ID, and may have M3TER_BASE_URL and
+    SMARTPM_BASE_URL. With --system, those of one system will do.
+
+    A user in no group, and a group without users, have a row each, too. What
+    could not be asked has a row with an error. --format html writes a page for
+    a browser (extra: report).
+
+    Try:
+
+        usergroups review --output today.csv
+        usergroups review --output today.csv --resume
+        usergroups review --system m3ter --by users --format jsonl
+        usergroups review -o today.html
+
+    Args:
+        options: What is asked, how, and where the answers go.
+
+    """
+    from .review import review_all
+
+    return review_all(options)
+
+
+def diff(old: Path, new: Path, /, *, options: DiffOptions = DiffOptions()) -> int:  # noqa: B008  # frozen
+    """
+    Say what has changed between two reviews, in CSV or JSON lines.
+
+    A membership was added or removed; or it is changed: inherited now, or not
+    any more. What could not be asked in either review is unknown. Another name
+    or e-mail address is no change.
+
+    Exit status: 0 if there is no difference, 1 if there is one, 2 if the files
+    cannot be compared.
+
+    Args:
+        old: A file that "usergroups review" wrote.
+        new: Another, which it wrote later.
+        options: Where differences go.
+
+    """
+    from .diff import compare
+
+    return compare(old, new, options)
+
+
+def check(system: System | None = None, *, options: CallOptions = CallOptions()) -> int:  # noqa: B008  # frozen
     """
     Say whether calls will work here: settings, address, TLS and credentials. Nothing is changed.
 

@@ -6,11 +6,20 @@ from typing import Annotated, Literal
 import attrs
 from cyclopts import Parameter
 
-FormatName = Literal["table", "json", "jsonl", "csv"]
+System = Literal["m3ter", "smartpm"]
+By = Literal["groups", "users"]
+RowsFormat = Literal["table", "json", "jsonl", "csv"]
+ReviewFormat = Literal[RowsFormat, "html"]
 
 
 def _option(*names: str, help: str) -> Parameter:  # noqa: A002  # as Parameter has it
     return Parameter(name=names or None, help=help)
+
+
+_FORMAT = _option(help="What comes out. The default is table on a terminal, and jsonl elsewhere.")
+_OUTPUT = _option(
+    "--output", "-o", help="Write to FILE, whose suffix names the format; to FILE.part until it is whole."
+)
 
 
 @Parameter(name="*")
@@ -29,9 +38,28 @@ class CallOptions:
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class Options(CallOptions):
+class AskOptions(CallOptions):
     """
-    What is asked, how, and where the answers go.
+    How a provider is asked about many, and where the answers go.
+    """
+
+    output: Annotated[Path | None, _OUTPUT] = None
+    resume: Annotated[
+        bool,
+        _option(help="Keep what FILE.part or FILE answers, and ask for the rest, with the same options as before."),
+    ] = False
+    concurrency: Annotated[int, _option(help="Ask about so many at once (default: 16).")] = 16
+    max_rate: Annotated[
+        float | None, _option(help="Begin so many requests a second at most (default: 50 for m3ter).")
+    ] = None
+    quiet: Annotated[bool, _option("--quiet", "-q", help="Print neither progress nor a summary.")] = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class IdOptions(AskOptions):
+    """
+    What is asked about ids.
     """
 
     source: Annotated[
@@ -42,31 +70,30 @@ class Options(CallOptions):
             allow_leading_hyphen=True,
         ),
     ] = None
-    format: Annotated[
-        FormatName | None,
-        _option(help="What comes out. The default is table on a terminal, and jsonl elsewhere."),
-    ] = None
-    output: Annotated[
-        Path | None,
-        _option("--output", "-o", help="Write to FILE, whose suffix names the format; to FILE.part until it is whole."),
-    ] = None
-    resume: Annotated[
-        bool,
-        _option(help="Keep what FILE.part or FILE answers, and ask for the rest, with the same options as before."),
-    ] = False
-    concurrency: Annotated[int, _option(help="Ask about so many ids at once (default: 16).")] = 16
-    max_rate: Annotated[
-        float | None, _option(help="Begin so many requests a second at most (default: 50 for m3ter).")
-    ] = None
-    quiet: Annotated[bool, _option("--quiet", "-q", help="Print neither progress nor a summary.")] = False
+    format: Annotated[RowsFormat | None, _FORMAT] = None
 
-    def format_name(self, *, on_terminal: bool) -> FormatName:
-        """
-        Return the format: the one asked for, or that of the output's suffix, or the usual one.
-        """
-        if self.format is not None:
-            return self.format
-        by_suffix: dict[str, FormatName] = {".json": "json", ".csv": "csv"}
-        if self.output is not None:
-            return by_suffix.get(self.output.suffix.lower(), "jsonl")
-        return "table" if on_terminal else "jsonl"
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class ReviewOptions(AskOptions):
+    """
+    What a review asks.
+    """
+
+    system: Annotated[System | None, _option(help="Review this one alone (default: both).")] = None
+    by: Annotated[
+        By | None,
+        _option(help="Ask m3ter what is in each group, or for the groups of each user (default: what is less)."),
+    ] = None
+    format: Annotated[ReviewFormat | None, _FORMAT] = None
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class DiffOptions:
+    """
+    Where differences go.
+    """
+
+    format: Annotated[RowsFormat | None, _FORMAT] = None
+    output: Annotated[Path | None, _OUTPUT] = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .rows import Format, Record, is_terminal
 from .running import in_thread
-from .words import CommandError, UsageError, unwritable
+from .words import CommandError, UsageError, complain, unwritable
 
 
 class Output:
@@ -38,11 +38,11 @@ class Output:
         """
         await self._write("" if self._resumes else self._form.begin())
 
-    async def write(self, record: Record) -> None:
+    async def write(self, *records: Record) -> None:
         """
-        Write all rows of *record*.
+        Write all rows of *records*, at once.
         """
-        await self._write(self._form.text(record))
+        await self._write("".join(map(self._form.text, records)))
 
     async def end(self) -> None:
         """
@@ -88,6 +88,14 @@ def part_of(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise UsageError(f"--output: {path} is not a regular file")
     return path.with_name(f"{path.name}.part")
+
+
+def tell_of_part(path: Path | None) -> None:
+    """
+    Tell that what an earlier run has left for *path* is lost, if there is something.
+    """
+    if path is not None and part_of(path).exists():
+        complain(f"{part_of(path)} of an earlier run is replaced; --resume would go on with it")
 
 
 def write_all(number: int, data: bytes) -> None:

@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 
-from usergroups import AsyncPager, M3terClient, SmartPMClient
-from usergroups.m3ter import MAX_RATE, UserGroup
+from usergroups import AsyncPager
+from usergroups.m3ter import UserGroup
 
 from .asking import Question, answer
-from .options import Options
+from .clients import m3ter_client, smartpm_client
+from .options import IdOptions
 from .rows import Record
-from .settings import settings
+from .settings import settings, told_as_settings
 
 
-def ask_m3ter(user_ids: Sequence[str], options: Options, *, inherited: bool, page_size: int | None) -> int:
+def ask_m3ter(user_ids: Sequence[str], options: IdOptions, *, inherited: bool, page_size: int | None) -> int:
     """
     Ask for the groups of users, write them, and return the exit status.
     """
-    with settings("m3ter", options):
-        client = M3terClient(
-            timeout=options.timeout,
-            max_in_flight=options.concurrency,
-            max_rate=MAX_RATE if options.max_rate is None else options.max_rate,
-        )
+    with settings(["m3ter"], options), told_as_settings("m3ter"):
+        client = m3ter_client(options)
 
         def listing(user_id: str) -> AsyncPager[UserGroup]:
             return client.list_user_groups(user_id, inherited=inherited or None, page_size=page_size)
@@ -35,12 +32,12 @@ def ask_m3ter(user_ids: Sequence[str], options: Options, *, inherited: bool, pag
         return answer(Question("m3ter", ("user_id", "group_id", "group_name", "error"), client, ask), user_ids, options)
 
 
-def ask_smartpm(group_ids: Sequence[str], options: Options) -> int:
+def ask_smartpm(group_ids: Sequence[str], options: IdOptions) -> int:
     """
     Ask for groups with their users, write them, and return the exit status.
     """
-    with settings("smartpm", options):
-        client = SmartPMClient(timeout=options.timeout, max_in_flight=options.concurrency, max_rate=options.max_rate)
+    with settings(["smartpm"], options), told_as_settings("smartpm"):
+        client = smartpm_client(options)
 
         async def ask(group_id: str) -> Record:
             group = await client.get_user_group(group_id)

@@ -7,10 +7,11 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
+from pathlib import Path
 
 import attrs
 
-from .options import FormatName
+from .options import RowsFormat
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # a terminal's codes begin with one; or they end a line
 _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # Unicode's embeddings, overrides and isolates (UAX 9)
@@ -165,12 +166,21 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def make_format(name: FormatName, columns: Sequence[str], *, to_stdout: bool) -> Format:
+def make_format(name: RowsFormat | None, columns: Sequence[str], output: Path | None) -> Format:
     """
-    Return the format *name* for records with *columns*.
+    Return the format *name* for records with *columns*; where it is None, the one of *output*, or the usual one.
     """
+    if name is None:
+        name = _usual_format(output)
     if name == "table":
-        return Table(columns, to_stdout=to_stdout)
+        return Table(columns, to_stdout=output is None)
     if name == "csv":
         return Csv(columns)
     return JsonArray() if name == "json" else JsonLines()
+
+
+def _usual_format(output: Path | None) -> RowsFormat:
+    if output is None:
+        return "table" if is_terminal() else "jsonl"
+    by_suffix: dict[str, RowsFormat] = {".json": "json", ".csv": "csv"}
+    return by_suffix.get(output.suffix.lower(), "jsonl")

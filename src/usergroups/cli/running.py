@@ -3,11 +3,16 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import aclosing
 from typing import Any, TypeVar
 
+from usergroups._tasks import end
+
 from .words import TERMINATED, CommandError
+
+_AT_ONCE = 1000  # items: as many as are kept while a pipe is full
 
 T = TypeVar("T")
 
@@ -37,6 +42,36 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     finally:
         if hears_signals:
             signal.signal(signal.SIGTERM, before)
+
+
+async def in_bursts(items: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
+    """
+    Yield *items* in lists: those that come without a wait in between together, as they are written at once.
+    """
+    came: list[T] = []
+    news, room = asyncio.Event(), asyncio.Event()
+
+    async def collect() -> None:
+        async with aclosing(items):
+            async for item in items:
+                came.append(item)
+                news.set()
+                if len(came) >= _AT_ONCE:
+                    room.clear()
+                    await room.wait()
+
+    collecting = asyncio.create_task(collect())
+    collecting.add_done_callback(lambda _: news.set())
+    try:
+        while came or not collecting.done():
+            await news.wait()
+            news.clear()
+            room.set()
+            burst, came[:] = came.copy(), []
+            yield burst
+        await collecting
+    finally:
+        await end([collecting])
 
 
 async def in_thread(call: Callable[[], T]) -> T:

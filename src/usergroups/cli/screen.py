@@ -37,21 +37,33 @@ class Screen:
     def __init__(self, total: int | None, *, quiet: bool, bar: bool, kept: int = 0) -> None:
         self.failed = 0
         self._asked = 0
+        self._total = total
         self._rows = 0
         self._kept = f"{kept} kept, " if kept else ""
         self._quiet = quiet
         self._began = monotonic()
         self._bar = _make_bar(total) if bar and not quiet else None
 
-    def count(self, rows: int) -> None:
+    def count(self) -> None:
         """
-        Count an id that was asked about, and its *rows*.
+        Count one more that was asked about.
         """
-        self._asked += 1
-        self._rows += rows
+        self.reach(self._asked + 1, self._total)
+
+    def reach(self, asked: int, total: int | None) -> None:
+        """
+        Take note that *asked* of *total* have been asked about.
+        """
+        self._asked = asked
         if self._bar is not None:
-            rate = self._asked / max(monotonic() - self._began, 0.001)
-            self._bar.update(self._bar.task_ids[0], advance=1, rate=f"{rate:.1f}/s")
+            rate = asked / max(monotonic() - self._began, 0.001)
+            self._bar.update(self._bar.task_ids[0], completed=asked, total=total, rate=f"{rate:.1f}/s")
+
+    def add(self, rows: int) -> None:
+        """
+        Count *rows* that came out.
+        """
+        self._rows += rows
 
     def fail(self, sentence: str) -> None:
         """
@@ -81,7 +93,7 @@ class Screen:
             self._bar.stop()
         if summary and not self._quiet:
             seconds = monotonic() - self._began
-            answered = self._asked - self.failed
+            answered = max(self._asked - self.failed, 0)  # a review fails where it lists whom to ask, too
             counts = f"{self._asked} asked, {answered} answered, {self.failed} failed, rows: {self._rows}"
             complain(f"{self._kept}{counts}, {seconds:.1f} s")
 

@@ -2,20 +2,21 @@
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from logging import DEBUG, StreamHandler, getLogger
 from pathlib import Path
 
 from usergroups import ConfigurationError
 
-from .options import CallOptions
+from .options import CallOptions, System
 from .words import UsageError, in_words, reason
 
-REQUIRED = {
+REQUIRED: dict[System, Sequence[str]] = {
     "m3ter": ("M3TER_ORG_ID", "M3TER_API_KEY", "M3TER_API_SECRET"),
     "smartpm": ("SMARTPM_API_KEY", "SMARTPM_COMPANY_ID"),
 }
+SYSTEMS: Sequence[System] = tuple(REQUIRED)
 
 _log = getLogger("usergroups")
 
@@ -23,9 +24,9 @@ _LINE = re.compile(r"""(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"(.*)"|'(.*)'|(.*))
 
 
 @contextmanager
-def settings(system: str, options: CallOptions) -> Generator[None]:
+def settings(systems: Sequence[System], options: CallOptions) -> Generator[None]:
     """
-    Have the environment and the log as *options* say. Raises `UsageError` for what *system* misses or cannot use.
+    Have the environment and the log as *options* say. Raises `UsageError` for what one of the *systems* misses.
     """
     found = {} if options.env_file is None else _settings_in(options.env_file)
     added = {name: value for name, value in found.items() if name not in os.environ}
@@ -35,15 +36,26 @@ def settings(system: str, options: CallOptions) -> Generator[None]:
         _log.addHandler(handler)
         _log.setLevel(DEBUG)
     try:
-        if missing := [name for name in REQUIRED[system] if name not in os.environ]:
-            raise UsageError(f"not set: {', '.join(missing)}; set them in the environment, or in a file for --env-file")
+        if missing := [name for system in systems for name in REQUIRED[system] if name not in os.environ]:
+            way_out = "set them in the environment, or in a file for --env-file"
+            one_alone = ", or name one system with --system" if len(systems) > 1 else ""
+            raise UsageError(f"not set: {', '.join(missing)}; {way_out}{one_alone}")
         yield
-    except ConfigurationError as error:
-        raise UsageError(in_words(error, system)) from error
     finally:
         _log.removeHandler(handler)
         for name in added:
             del os.environ[name]
+
+
+@contextmanager
+def told_as_settings(system: System) -> Generator[None]:
+    """
+    Raise `UsageError` for an argument that clients of *system* cannot use: a shell has it as a setting or an option.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise UsageError(in_words(str(error), system)) from error
 
 
 def _settings_in(file: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import re
 import sys
 from typing import TextIO
 
-from usergroups.errors import UserGroupsError, one_line
+from usergroups.errors import one_line
 
 FAILED = 1
 USAGE = 2  # nobody was asked
@@ -45,11 +45,11 @@ class UsageError(CommandError):
         super().__init__(sentence, USAGE)
 
 
-def in_words(error: UserGroupsError, system: str) -> str:
+def in_words(error: str, system: str) -> str:
     """
-    Return what *error* says, with the SDK's arguments named as the variables and options that a shell has for them.
+    Return the text of an *error* with the SDK's arguments named as the variables and options that a shell has for them.
     """
-    text = _SETTING.sub(r"\1", str(error))
+    text = _SETTING.sub(r"\1", error)
     return _NAME.sub(lambda found: _NAMES[found[0]].format(system.upper()), text)
 
 
