@@ -254,7 +254,7 @@ def test_command_runs(block: Block) -> None:
         result = run("-c", "import sys; from usergroups.cli import main; sys.exit(main())", *arguments)
 
         assert result.returncode == ("who?" in arguments)
-        assert re.fullmatch(r"(usergroups: (who|[0-9]+ asked, ).*\n)*", result.stderr)
+        assert re.fullmatch(r"(usergroups: (who|[0-9]+ (kept|asked), ).*\n)*", result.stderr)
         printed += result.stdout
     assert_printed(block, printed)
 

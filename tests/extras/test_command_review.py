@@ -373,6 +373,38 @@ def test_resume_goes_the_way_of_the_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("rows", "by"),
+    [
+        (["g1,,u1,,false,", "g2,,u2,,false,", "g1,,u3,,false,"], "users"),
+        (["g1,,u1,,false,", "g1,,u2,,false,", "g2,,u1,,false,"], "groups"),
+        ([",,u1,,,", "g1,,u2,,false,"], "users"),
+        (["g1,,,,,", "g2,,u2,,false,"], "groups"),
+        (["g1,,u1,,false,", ",,u2,,,it failed"], "users"),
+        (["g1,,u1,,false,", "g2,,,,,it failed"], "groups"),
+    ],
+    ids=[
+        "group that comes twice",
+        "user who comes twice",
+        "user in no group",
+        "group without users",
+        "user who failed",
+        "group that failed",
+    ],
+)
+def test_rows_tell_their_way(
+    company: Server, tmp_path: Path, rows: list[str], by: By, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the rows can only have been found in one way, the other one is refused."""
+    path = tmp_path / "rows.csv"
+    path.write_text(HEADER + "".join(f"m3ter,{row}\r\n" for row in [",,,,,no list", *rows]), newline="")
+
+    status = main(["review", "--resume", "--output", str(path), "--by", "users" if by == "groups" else "groups"])
+
+    assert (status, company.sandbox.counts.requests) == (2, 0)
+    assert capsys.readouterr().err.endswith(f"were found by {by}: go on with --by {by}\n")
+
+
 def test_rows_that_do_not_tell_their_way_are_asked_for_again(
     company: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,7 +57,7 @@ def _earlier(rows: Iterable[Membership], by: By | None) -> Earlier:
     of_m3ter, others = list[Membership](), list[Membership]()
     for row in rows:
         (of_m3ter if row.system == "m3ter" else others).append(row)
-    possible: list[By] = [way for way in _KEYS if _stand_together(of_m3ter, way)]
+    possible: list[By] = [way for way in _KEYS if _may_be(of_m3ter, way)]
     if not possible or not _stand_together(others, "groups"):
         raise ValueError
     if by is None and len(possible) == 1:
@@ -68,6 +68,15 @@ def _earlier(rows: Iterable[Membership], by: By | None) -> Earlier:
         complain("--resume: the rows of m3ter do not tell whether --by was groups or users, and are asked for again")
     checked = map(_again, of_m3ter) if by is None else _checked(of_m3ter, by)
     return Earlier([*checked, *_checked(others, "groups")], by)
+
+
+def _may_be(rows: Iterable[Membership], by: By) -> bool:
+    """Return whether *rows* of m3ter may have been found by groups, or by users: who is in no group then comes last."""
+    found = [row for row in rows if row.group_id or row.user_id]
+    keys = [_KEYS[by](row) for row in found]
+    others = [row for row, key in zip(found, keys, strict=True) if not key]
+    are_last = all(keys[: len(keys) - len(others)])
+    return are_last and not any(row.error for row in others) and _stand_together(found, by)
 
 
 def _stand_together(rows: Iterable[Membership], by: By) -> bool:
