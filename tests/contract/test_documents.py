@@ -247,11 +247,11 @@ def test_store_of_the_example_is_shared(server: Server) -> None:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("block", [block for block in blocks("sh") if commands_in(block, "usergroups")], ids=where)
-def test_command_runs(block: Block) -> None:
+def test_command_runs(block: Block, tmp_path: Path) -> None:
     """Each `usergroups` command answers against the sandbox, and prints what the document says."""
     printed = ""
     for arguments in commands_in(block, "usergroups"):
-        result = run("-c", "import sys; from usergroups.cli import main; sys.exit(main())", *arguments)
+        result = run("-c", "import sys; from usergroups.cli import main; sys.exit(main())", *arguments, cwd=tmp_path)
 
         assert result.returncode == ("who?" in arguments)
         assert re.fullmatch(r"(usergroups: (who|[0-9]+ (kept|asked), ).*\n)*", result.stderr)
