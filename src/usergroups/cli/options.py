@@ -50,8 +50,8 @@ class AskOptions(CallOptions):
     ] = False
     concurrency: Annotated[int, _option(help="Ask about so many at once (default: 16).")] = 16
     max_rate: Annotated[
-        float | None, _option(help="Begin so many requests a second at most (default: 50 for m3ter).")
-    ] = None
+        float, _option(help="Begin so many requests a second at most, in each system (default: 50).")
+    ] = 50.0
     quiet: Annotated[bool, _option("--quiet", "-q", help="Print neither progress nor a summary.")] = False
 
 
