@@ -40,6 +40,7 @@ _UUID = "[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(\\1[0-9a-fA-F]{4}){2}\\1[0-9a-fA-F]{12
 _HINTS: Mapping[int, str] = {
     401: "check api_key and company_id",
     403: "check api_key and company_id",
+    429: "set max_rate, or a lower one: this provider documents no limit",
 }
 
 

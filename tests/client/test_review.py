@@ -4,7 +4,7 @@ import asyncio
 import gc
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -491,11 +491,6 @@ async def test_bad_arguments(providers: HeldProviders, arguments: dict[str, Any]
 # What is known
 
 
-def kept(rows: Iterable[Membership]) -> list[Membership]:
-    """Return those of *rows* that are kept, and do not come again: the memberships."""
-    return [row for row in rows if row.group_id and row.user_id and not row.error]
-
-
 def settled(rows: list[Membership], by: By) -> set[str]:
     """Return the groups, or users, that *rows* tell all of: another one follows, and there is no error."""
     ids = [(row.group_id if by == "groups" else row.user_id, row.error) for row in rows]
@@ -516,8 +511,8 @@ async def test_known_rows_cut_anywhere(providers: HeldProviders, by: By, seed: i
         providers.begun.clear()
         rows = await found(providers, by, known=known)
 
-        assert set(kept(known)) | set(rows) == set(whole)
-        assert len(kept(known)) + len(rows) == len(whole)
+        assert set(rows) == set(whole)
+        assert len(rows) == len(whole)
         for one in settled(m3ter[:cut], by):
             assert providers.begun_with(f"/{one}/{'contents' if by == 'groups' else 'usergroups'}") == 0
         for one in settled(smartpm[:cut], "groups"):
@@ -540,8 +535,8 @@ async def test_known_rows_with_failures(providers: HeldProviders, by: By, seed: 
     for cut in range(len(broken) + 1):
         rows = await found(providers, by, known=broken[:cut])
 
-        assert set(kept(broken[:cut])) | set(rows) == whole
-        assert len(kept(broken[:cut])) + len(rows) == len(whole)
+        assert set(rows) == whole
+        assert len(rows) == len(whole)
 
 
 def refusing(parts: list[str]) -> Callable[[httpx.Request], Any]:
@@ -557,20 +552,18 @@ def refusing(parts: list[str]) -> Callable[[httpx.Request], Any]:
 @WAYS
 @pytest.mark.parametrize("seed", [9, 12, 16])
 async def test_known_rows_of_reviews_cut_again_and_again(providers: HeldProviders, by: By, seed: int) -> None:
-    """However often a review is cut, all is found in the end, if what was not complete was marked with an error."""
+    """However often a review is cut, the rows of the last one tell all that had been found."""
     fill(providers.data, seed)
     whole = set(await found(providers, by))
-    file: list[Membership] = []
     known: list[Membership] = []
 
-    for part in range(12):
+    for more in range(1, 12):
         async with aclosing(review(providers.m3ter, providers.smartpm, by, known=known)) as rows:
-            file += await first(1 + 2 * part, rows)
-        known = marked(file, by)
-        file = kept(known)
+            known = await first(len(known) + more, rows)
+        providers.begun.clear()
 
-    assert set(file) | set(await found(providers, by, known=known)) == whole
-    assert len(file) > len(whole) / 2
+    assert set(await found(providers, by, known=known)) == whole
+    assert len(known) > len(whole) / 2
 
 
 async def first(number: int, rows: AsyncIterator[Membership]) -> list[Membership]:
@@ -581,50 +574,6 @@ async def first(number: int, rows: AsyncIterator[Membership]) -> list[Membership
         if len(taken) == number:
             break
     return taken
-
-
-def marked(rows: list[Membership], by: By) -> list[Membership]:
-    """Return *rows* with an error in those of the last group, or user, of each system, which may not be all."""
-    unfinished = dict[str, str]()
-    for row in rows:
-        unfinished[row.system] = row.user_id if by == "users" and row.system == "m3ter" else row.group_id
-    ids = {one for one in unfinished.values() if one}
-    return [attrs.evolve(row, error="cut") if {row.group_id, row.user_id} & ids else row for row in rows]
-
-
-async def test_known_user_of_a_group_that_fails_now(org: Nested) -> None:
-    """By groups, a user who is known to be in a group is not said to be in none if the group cannot be asked again."""
-    known = [Membership(system="m3ter", group_id=org.apart, user_id="dora", inherited=False)]
-    org.providers.fail_next(403, times=None, path=ITEMS.format(org.apart))
-
-    rows = await in_m3ter(org.providers, "groups", known=known)
-
-    assert list(errors(rows)) == [("m3ter", org.apart, "")]
-    assert set(alone(rows)) == {("m3ter", "", "eve"), ("m3ter", org.empty, "")}
-    assert memberships([*known, *rows]) == expected(org.providers.data)
-
-
-async def test_known_group_of_a_user_who_fails_now(org: Nested) -> None:
-    """By users, a group that is known to have a user is not said to have none if the user cannot be asked again."""
-    known = [Membership(system="m3ter", group_id=org.apart, user_id="dora", inherited=False)]
-    org.providers.fail_next(403, times=None, path=GROUPS_OF.format("dora"))
-
-    rows = await in_m3ter(org.providers, "users", known=known)
-
-    assert list(errors(rows)) == [("m3ter", "", "dora")]
-    assert set(alone(rows)) == {("m3ter", "", "eve"), ("m3ter", org.empty, "")}
-    assert memberships([*known, *rows]) == expected(org.providers.data)
-
-
-async def test_known_user_of_a_smartpm_group_that_fails_now(company: Company) -> None:
-    """Nor is one of SmartPM."""
-    known = [Membership(system="smartpm", group_id=company.crew, user_id=company.ada, inherited=False)]
-    company.providers.fail_next(403, times=None, path=f"*/user-groups/{company.crew}")
-
-    rows = await in_smartpm(company.providers, known=known)
-
-    assert list(errors(rows)) == [("smartpm", company.crew, "")]
-    assert alone(rows) == [("smartpm", "", company.cleo)]
 
 
 async def test_known_row_of_an_empty_group_is_all(org: Nested) -> None:
@@ -654,8 +603,8 @@ async def test_known_group_that_no_list_has(org: Nested) -> None:
     for cut in range(len(whole) + 1):
         rows = await in_m3ter(org.providers, "groups", known=whole[:cut])
 
-        assert set(kept(whole[:cut])) | set(rows) == set(whole)
-        assert len(kept(whole[:cut])) + len(rows) == len(whole)
+        assert set(rows) == set(whole)
+        assert len(rows) == len(whole)
 
 
 @pytest.mark.parametrize(("by", "other"), [("groups", "users"), ("users", "groups")])
@@ -691,7 +640,7 @@ async def test_known_rows_say_which_way_to_go(org: Nested, by: By) -> None:
     rows = await in_m3ter(org.providers, known=known[:-1])
 
     assert org.providers.begun_with("/usergroups" if by == "groups" else "/contents") == 0
-    assert memberships([*known, *rows]) == expected(org.providers.data)
+    assert memberships(rows) == expected(org.providers.data)
 
 
 async def test_known_rows_that_do_not_say_which_way_to_go(org: Nested) -> None:
@@ -701,7 +650,7 @@ async def test_known_rows_that_do_not_say_which_way_to_go(org: Nested) -> None:
     rows = await in_m3ter(org.providers, known=known)
 
     assert org.providers.begun_with("/contents") == 5
-    assert memberships([*known, *rows]) == expected(org.providers.data)
+    assert memberships(rows) == expected(org.providers.data)
 
 
 # How far it has come

@@ -48,7 +48,9 @@ def changes(tmp_path: Path, old: Sequence[Row], new: Sequence[Row], capsys: pyte
     printed = capsys.readouterr()
     header, *rows = csv.reader(StringIO(printed.out, newline=""))
     assert header == ["change", *COLUMNS]
-    assert printed.err == ""
+    left_out = sorted({row[0] for row in old} - {row[0] for row in new})
+    sentences = [f"usergroups: {files[1]} has no row of {one}: was that left out?\n" for one in left_out]
+    assert printed.err == "".join(sentences)
     assert status == (1 if rows else 0)
     return [tuple(row) for row in rows]
 
@@ -67,7 +69,7 @@ def test_names_addresses_and_who_is_alone_are_no_access(tmp_path: Path, capsys: 
 
 
 def test_each_change_is_a_row_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was added, removed, or is inherited otherwise is named, with the columns of the review that has it."""
+    """What was added, removed, or is inherited otherwise is named; that a whole system is gone is said, too."""
     direct = (*OLD[1][:5], "false", "")
     added = ("m3ter", "g2", "Finance", "zoe", "zoe@example.com", "true", "")
     first = ("m3ter", "g0", "Alpha", "zoe", "zoe@example.com", "false", "")
@@ -288,7 +290,7 @@ def test_part_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """A part of a review is compared, and not in silence."""
     (tmp_path / "old.csv").write_text(as_csv(OLD), newline="")
     part = tmp_path / "new.csv.part"
-    part.write_text(as_csv(OLD[:3]), newline="")
+    part.write_text(as_csv([*OLD[:2], *OLD[3:]]), newline="")
 
     status = main(["diff", str(tmp_path / "old.csv"), str(part), "-o", str(tmp_path / "diff")])
 

@@ -226,7 +226,7 @@ def test_missing_extra_is_named(company: Server, tmp_path: Path) -> None:
 
     run = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert (run.returncode, company.sandbox.counts.requests) == (1, 0)
+    assert (run.returncode, company.sandbox.counts.requests) == (2, 0)
     assert run.stderr == (
         "usergroups: a page needs jinja2: install usergroups with its extra 'report'"
         " (pip install '.[report]' in a checkout)\n"

@@ -198,7 +198,7 @@ async def test_token_that_was_replaced_is_not_taken_again(clock: FakeClock, endp
     assert isinstance(loaded, Grant)
     newer = await source.replace(loaded.token, FOREVER)
     assert isinstance(newer, Grant)
-    await source.judge_replacement(newer.token, helped=True)
+    source.judge_replacement(newer.token, helped=True)
 
     newest = await name(source.replace(newer.token, FOREVER))
 
@@ -244,8 +244,9 @@ async def test_replacement_of_no_use_is_made_once_for_all_clients_of_a_store(
     assert await second.get(FOREVER) == Grant(token=refused.token, fresh=False)
     replacement = await first.replace(refused.token, FOREVER)
     assert isinstance(replacement, Grant)
-    await first.judge_replacement(replacement.token, helped=False)
-    await first.judge_replacement(replacement.token, helped=False)
+    first.judge_replacement(replacement.token, helped=False)
+    first.judge_replacement(replacement.token, helped=False)
+    await first.aclose()
 
     taken = await name(second.replace(refused.token, FOREVER))
     await late.get(FOREVER)

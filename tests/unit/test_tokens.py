@@ -1002,7 +1002,7 @@ class TestReplace:
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
         await clock.advance(10.0)
-        await source.judge_replacement(second.token, helped=False)
+        source.judge_replacement(second.token, helped=False)
 
         await clock.advance(59.99)
         before = await name(source.replace(second.token, FOREVER))
@@ -1015,9 +1015,9 @@ class TestReplace:
         """A token that is taken away soon after another one is replaced as well."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
-        await source.judge_replacement(refused, helped=True)
+        source.judge_replacement(refused, helped=True)
         before = await name(source.replace(second.token, FOREVER))
-        await source.judge_replacement(second.token, helped=True)
+        source.judge_replacement(second.token, helped=True)
 
         assert before == "nothing"
         assert await name(source.replace(second.token, FOREVER)) == "token-3"
@@ -1042,8 +1042,8 @@ class TestReplace:
         """Only the token that is held can turn out to be of no use."""
         second = await source.replace(refused, FOREVER)
         assert isinstance(second, Grant)
-        await source.judge_replacement(refused, helped=False)
-        await source.judge_replacement(second.token, helped=True)
+        source.judge_replacement(refused, helped=False)
+        source.judge_replacement(second.token, helped=True)
 
         assert await name(source.replace(second.token, FOREVER)) == "token-3"
 
@@ -1052,7 +1052,7 @@ class TestReplace:
     ) -> None:
         """A token that ended on its way was refused for that: a new one is due anyway, and the caller gets it."""
         await clock.advance(END - 30.0)
-        await source.judge_replacement(refused, helped=False)
+        source.judge_replacement(refused, helped=False)
         await clock.advance(30.0)
 
         assert await name(source.replace(refused, FOREVER)) == "token-2"

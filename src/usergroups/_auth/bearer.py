@@ -70,7 +70,7 @@ class BearerAuth:
         outcome = await send(call, bearer)
         is_refused = self._is_refused(outcome, bearer)
         if is_refused or (isinstance(outcome, Response) and outcome.is_success):
-            await self._source.judge_replacement(bearer.token, helped=not is_refused)
+            self._source.judge_replacement(bearer.token, helped=not is_refused)
         return outcome
 
     def _is_refused(self, outcome: Outcome, bearer: _Bearer) -> bool:

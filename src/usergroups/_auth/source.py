@@ -92,6 +92,7 @@ class TokenSource:
         self._flights: dict[asyncio.AbstractEventLoop, Flight] = {}  # a thread's loop has its own
         self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._pause = Pause(retry, runtime)
+        self._pausing: set[asyncio.Task[None]] = set()  # of all that share the store
         self._replaced: Token | None = None  # the last one that the API refused
         self._next_background = -math.inf
         self._next_replacement = -math.inf
@@ -147,7 +148,7 @@ class TokenSource:
         if held is not None:
             held.is_of_use = True
 
-    async def judge_replacement(self, token: Token, *, helped: bool) -> None:
+    def judge_replacement(self, token: Token, *, helped: bool) -> None:
         """
         Record whether the API accepted *token*, a replacement. If not, replace nothing for 60 s.
 
@@ -162,15 +163,18 @@ class TokenSource:
         is_news = now >= self._next_replacement
         self._next_replacement = now + _REPLACEMENT_PAUSE
         if is_news:
-            await self._store.pause(_REPLACEMENT_PAUSE)
+            pausing = asyncio.create_task(self._store.pause(_REPLACEMENT_PAUSE))  # the caller need not wait for that
+            self._pausing.add(pausing)
+            pausing.add_done_callback(self._pausing.discard)
 
     async def aclose(self) -> None:
         """
         End the fetch that is under way; in another thread's loop, soon. A token that came is still saved.
         """
-        here: set[asyncio.Task[None]] = set()
+        loop = asyncio.get_running_loop()
+        here = {task for task in self._pausing if task.get_loop() is loop}
         for task, flight in list(self._tasks.items()):
-            if flight.loop is asyncio.get_running_loop():
+            if flight.loop is loop:
                 here.add(task)
                 self._end(task, flight)
             elif flight.loop.is_running():
@@ -256,7 +260,7 @@ class TokenSource:
                 self._keep(found, clock(), "loaded", refused)
                 self._land(flight, Grant(token=found, fresh=False))
                 return
-            if refused is not None and (paused := await self._store.paused()) > 0:
+            if refused is not None and self._good(refused) and (paused := await self._store.paused()) > 0:
                 self._next_replacement = clock() + paused
                 self._land(flight, Grant(token=refused, fresh=False))  # there is no other
                 return

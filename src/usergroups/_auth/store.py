@@ -20,7 +20,7 @@ _SHARE = 0.25  # ... and at most this share of the time for a fetch, which two l
 @runtime_checkable
 class TokenStore(Protocol):
     """
-    A store in which several clients share one access token. Provisional until the SDK serves fleets.
+    A store in which several clients share one access token. Provisional: a minor version may change it.
 
     A store that fails does not fail the call: the client logs a warning and fetches a token.
     """

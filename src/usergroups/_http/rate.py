@@ -18,6 +18,7 @@ _MOST_STARTS = 10_000  # starts that are remembered; a higher rate has shorter w
 
 _TIMEOUT = 0.5  # seconds for one reservation
 _PAUSE = 1.0  # seconds after a failure, until the shared limit is asked again
+_LONGEST = 3600.0  # seconds until a start; more is no answer
 
 
 class RateLimiter:
@@ -189,7 +190,7 @@ class Reservations:
 
 
 def _seconds(wait: float) -> float:
-    if not 0 <= wait < math.inf:
+    if not 0 <= wait <= _LONGEST:
         raise ValueError
     return wait
 

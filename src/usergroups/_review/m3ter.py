@@ -1,6 +1,6 @@
 """The review of m3ter: by its groups and what is in them, or by its users and their groups."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -61,6 +61,8 @@ class M3terReview:
         of_m3ter = [row for row in rows if row.system == "m3ter"]
         by = by or way_of(of_m3ter, self._usual_way())
         self._known = Known.of(of_m3ter, by)
+        for known in self._known.complete.values():
+            await self._feed.put(known)
         await (self._by_groups() if by == "groups" else self._by_users())
 
     def _usual_way(self) -> By:
@@ -84,16 +86,12 @@ class M3terReview:
             self._unlisted.add("groups")
             await self._feed.put([_row(error=f"not all groups could be listed: {error}")])
 
-    async def _put(self, rows: Iterable[Membership]) -> None:
-        await self._feed.put(self._known.new(rows))
-
     async def _by_groups(self) -> None:
-        contents = {group_id: _Contents(users) for group_id, users in self._known.complete.items()}
+        contents = {group_id: _Contents(users) for group_id, users in self._known.others("groups")}
         groups = dict.fromkeys([*self._names, *self._known.unfinished])
         keys = Frontier([group_id for group_id in groups if group_id not in contents], self._feed)
         nesting: list[str] = []  # groups that need others to be known
 
-        await self._put(self._group(group_id) for group_id, users in self._known.complete.items() if not users)
         async with aclosing(sweep(self._contents, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
                 gone = isinstance(outcome.error, NotFoundError) and outcome.key not in self._names
@@ -104,11 +102,11 @@ class M3terReview:
                 if contents[outcome.key].nested:
                     nesting.append(outcome.key)
                 else:
-                    await self._put(self._of_group(outcome.key, contents))
+                    await self._feed.put(self._of_group(outcome.key, contents))
                 keys.done()
         for group_id in reversed(nesting):  # one that is in no list comes before those that it was found in
-            await self._put(self._of_group(group_id, contents))
-        await self._put(self._of_others(contents))
+            await self._feed.put(self._of_group(group_id, contents))
+        await self._feed.put(self._of_others(contents))
 
     async def _contents(self, group_id: str) -> _Contents:
         contents = _Contents()
@@ -148,21 +146,18 @@ class M3terReview:
     def _of_others(self, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
         """Return the rows of users who are in no group that could be asked."""
         in_group = {user_id for group in contents.values() for user_id in group.users}
-        in_group.update(user_id for _, user_id in self._known.rows)
         return (self._user(user_id) for user_id in self._emails if user_id not in in_group)
 
     async def _by_users(self) -> None:
         known = self._known.complete
         keys = Frontier([user_id for user_id in self._emails if user_id not in known], self._feed)
-        used = {group_id for groups in known.values() for group_id in groups}
-        used.update(group_id for group_id, _ in self._known.rows)
+        used = {group_id for _, groups in self._known.others("users") for group_id in groups}
 
-        await self._put(self._user(user_id) for user_id, groups in known.items() if not groups)
         async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
                 user = partial(self._user, outcome.key)
                 if outcome.error is not None:
-                    await self._put([user(error=str(outcome.error))])
+                    await self._feed.put([user(error=str(outcome.error))])
                 else:
                     groups = outcome.result()
                     used.update(group.id for group, _ in groups)
@@ -170,9 +165,9 @@ class M3terReview:
                         user(group_id=group.id, group_name=group.name or "", inherited=inherited)
                         for group, inherited in groups
                     ]
-                    await self._put(rows or [user()])
+                    await self._feed.put(rows or [user()])
                 keys.done()
-        await self._put(self._group(group_id) for group_id in self._names if group_id not in used)
+        await self._feed.put(self._group(group_id) for group_id in self._names if group_id not in used)
 
     async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
         """Return the groups of a user, each with whether it is inherited."""

@@ -1,6 +1,6 @@
 """The rows of a review, and what those of an earlier one tell."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Literal
 
@@ -42,14 +42,12 @@ class Known:
     """
     What the rows of an earlier, interrupted review tell about one system.
 
-    *complete* has the users of each group whose rows are all there, and *unfinished* are the groups that have to be
-    asked again; groups and users change places if the review went by users. *rows* are the memberships of the latter,
-    as pairs of group and user.
+    *complete* has the rows of each group of which all are there, and *unfinished* are the groups that have to be asked
+    again; or users, if the review went by users.
     """
 
-    complete: Mapping[str, list[str]]
+    complete: Mapping[str, Sequence[Membership]]
     unfinished: Sequence[str]
-    rows: set[tuple[str, str]]
 
     @classmethod
     def of(cls, rows: Sequence[Membership], by: By) -> "Known":
@@ -60,25 +58,22 @@ class Known:
         """
         if not _may_be(rows, by):
             raise of_call.error("known", f"must be the rows of a review by {by}")
-        complete, unfinished, pairs = dict[str, list[str]](), list[str](), set[tuple[str, str]]()
+        complete, unfinished = dict[str, list[Membership]](), list[str]()
         for key, group in groupby(rows, _KEYS[by]):
             found = list(group)
-            others = [other for row in found if (other := _KEYS[_OTHER[by]](row))]
-            may_go_on = found[-1] is rows[-1] and others
+            may_go_on = found[-1] is rows[-1] and _KEYS[_OTHER[by]](found[-1])
             if key and not may_go_on and not any(row.error for row in found):
-                complete[key] = others
-            else:
-                pairs.update(
-                    (row.group_id, row.user_id) for row in found if row.user_id and row.group_id and not row.error
-                )
-                unfinished += [key] if key else []
-        return cls(complete, unfinished, pairs)
+                complete[key] = found
+            elif key:
+                unfinished.append(key)
+        return cls(complete, unfinished)
 
-    def new(self, rows: Iterable[Membership]) -> Iterator[Membership]:
+    def others(self, by: By) -> Iterator[tuple[str, list[str]]]:
         """
-        Yield those of *rows* that are not known.
+        Yield each group that is complete, with its users; or each user, with the groups.
         """
-        return (row for row in rows if (row.group_id, row.user_id) not in self.rows)
+        for key, rows in self.complete.items():
+            yield key, [other for row in rows if (other := _KEYS[_OTHER[by]](row))]
 
 
 def way_of(rows: Sequence[Membership], usual: By) -> By:

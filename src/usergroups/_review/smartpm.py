@@ -1,6 +1,6 @@
 """The review of SmartPM: from its users over their roles in projects to user groups."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Literal
@@ -42,38 +42,34 @@ class SmartPMReview:
         """
         self._known = Known.of([row for row in rows if row.system == "smartpm"], "groups")
         await self._list_users()
-        in_group = {user_id for group in self._known.complete.values() for user_id in group}
-        in_group.update(user_id for _, user_id in self._known.rows)
+        for known in self._known.complete.values():
+            await self._feed.put(known)
+        in_group = {user_id for _, users in self._known.others("groups") for user_id in users}
         self._alone = dict.fromkeys(user_id for user_id in self._emails if str(user_id) not in in_group)
 
         keys = Frontier[_Key]([("user", user_id) for user_id in self._emails], self._feed)
         async with aclosing(sweep(self._ask, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
                 if outcome.error is not None:
-                    await self._put([self._failure(outcome.key, outcome.error)])
+                    await self._feed.put([self._failure(outcome.key, outcome.error)])
                 elif isinstance(found := outcome.result(), UserGroup):
-                    await self._put(self._of_group(found))
+                    await self._feed.put(self._of_group(found))
                 else:
                     await self._follow(found, keys)
                 keys.done()
-        empty = [group_id for group_id, users in self._known.complete.items() if not users]
-        await self._put(_row(group_id=each, group_name=self._names.get(UUID(each), "")) for each in empty)
-        await self._put(_row(user_id=str(user_id), user_email=self._emails[user_id]) for user_id in self._alone)
+        await self._feed.put(_row(user_id=str(user_id), user_email=self._emails[user_id]) for user_id in self._alone)
 
     async def _list_users(self) -> None:
         try:
             users = await self._client.list_users()
         except UserGroupsError as error:
-            await self._put([_row(error=f"the users could not be listed: {error}")])
+            await self._feed.put([_row(error=f"the users could not be listed: {error}")])
             return
         for user in users:
             if user.id is not None:
                 self._emails[user.id] = user.email or ""
             else:
-                await self._put([_row(user_email=user.email or "", error=_NO_ID)])
-
-    async def _put(self, rows: Iterable[Membership]) -> None:
-        await self._feed.put(self._known.new(rows))
+                await self._feed.put([_row(user_email=user.email or "", error=_NO_ID)])
 
     async def _ask(self, key: _Key) -> ProjectRoles | UserGroup:
         kind, key_id = key
@@ -86,7 +82,7 @@ class SmartPMReview:
             if group_id is None and (odd := role.additional_properties.get("userGroupId")) is not None:
                 if str(odd) not in self._odd:
                     self._odd.add(str(odd))
-                    await self._put([_row(group_id=str(odd), group_name=name, error="its id is no UUID")])
+                    await self._feed.put([_row(group_id=str(odd), group_name=name, error="its id is no UUID")])
             elif group_id is not None:
                 self._names.setdefault(group_id, name)
                 if str(group_id) not in self._known.complete:

@@ -11,7 +11,7 @@ from usergroups import Membership
 
 from .asking import writing
 from .memberships import COLUMNS, as_membership, as_record, read_rows
-from .options import DiffOptions
+from .options import DiffOptions, System
 from .output import Output
 from .reading import NOT_ROWS
 from .rows import make_format
@@ -31,10 +31,13 @@ _Change = tuple[_Key, Literal["added", "removed", "changed", "unknown"], Members
 class _Review:
     """
     The rows of a review by system, group and user: its *memberships*, and what *failed*, where ids may be empty.
+
+    *systems* are those that it has any row of.
     """
 
-    memberships: dict[_Key, Membership]
-    failed: dict[_Key, Membership]
+    memberships: dict[_Key, Membership] = attrs.field(factory=dict[_Key, Membership])
+    failed: dict[_Key, Membership] = attrs.field(factory=dict[_Key, Membership])
+    systems: set[System] = attrs.field(factory=set[System])
 
 
 def compare(old: Path, new: Path, options: DiffOptions) -> int:
@@ -42,7 +45,10 @@ def compare(old: Path, new: Path, options: DiffOptions) -> int:
     Write what differs in the review *new* from *old*, and return the exit status.
     """
     try:
-        changes = sorted(_changes(_read(old), _read(new)), key=itemgetter(0))
+        before, after = _read(old), _read(new)
+        for system in sorted(before.systems - after.systems):
+            complain(f"{new} has no row of {system}: was that left out?")
+        changes = sorted(_changes(before, after), key=itemgetter(0))
         form = make_format(options.format, ("change", *COLUMNS), options.output)
         run(_write(changes, Output(form, options.output, resumes=False)))
     except CommandError as error:
@@ -53,7 +59,7 @@ def compare(old: Path, new: Path, options: DiffOptions) -> int:
 
 
 def _read(path: Path) -> _Review:
-    review = _Review({}, {})
+    review = _Review()
     try:
         with path.open("rb") as file:
             begins = file.peek(1)[:1]
@@ -63,6 +69,7 @@ def _read(path: Path) -> _Review:
                 if not row.is_whole:
                     raise UsageError(f"{path} ends in half a line: its review has not ended")
                 one = as_membership(row, SYSTEMS)
+                review.systems.add(one.system)
                 if one.error:
                     review.failed[one.system, one.group_id, one.user_id or one.user_email] = one
                 elif one.group_id and one.user_id:

@@ -14,7 +14,7 @@ from .rows import Record
 COLUMNS = tuple(field.name for field in attrs.fields(Membership))
 
 _CELLS = {True: "true", False: "false", None: ""}
-_VALUES: dict[object, bool | None] = {"true": True, "false": False, "": None, True: True, False: False, None: None}
+_VALUES: dict[str, bool | None] = {"true": True, "false": False, "": None, "none": None}
 
 
 def as_record(membership: Membership, **more: str) -> Record:
@@ -42,6 +42,6 @@ def as_membership(row: Row, systems: Sequence[System]) -> Membership:
         group_name=row.text("group_name"),
         user_id=row.text("user_id"),
         user_email=row.text("user_email"),
-        inherited=_VALUES[row.values["inherited"]],
+        inherited=_VALUES[str(row.values["inherited"]).lower()],  # Python's csv and str write True
         error=row.text("error"),
     )

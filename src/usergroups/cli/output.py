@@ -92,10 +92,10 @@ def part_of(path: Path) -> Path:
 
 def tell_of_part(path: Path | None) -> None:
     """
-    Tell that what an earlier run has left for *path* is lost, if there is something.
+    Warn that the part file of an earlier run is replaced, if there is one.
     """
     if path is not None and part_of(path).exists():
-        complain(f"{part_of(path)} of an earlier run is replaced; --resume would go on with it")
+        complain(f"{part_of(path)} of an earlier run is replaced; --resume would go on with it, in jsonl or csv")
 
 
 def write_all(number: int, data: bytes) -> None:

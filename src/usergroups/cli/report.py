@@ -16,7 +16,7 @@ from .memberships import as_membership
 from .options import System
 from .reading import Row
 from .rows import Format, Record
-from .words import CommandError
+from .words import UsageError
 
 _LARGEST = 10  # groups that are drawn
 
@@ -55,7 +55,7 @@ class Html(Format):
 
     def __init__(self, systems: Sequence[System]) -> None:
         if find_spec("jinja2") is None:
-            raise CommandError(
+            raise UsageError(
                 "a page needs jinja2: install usergroups with its extra 'report'"
                 " (pip install '.[report]' in a checkout)"
             )

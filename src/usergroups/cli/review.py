@@ -53,12 +53,14 @@ async def _review(
     earlier: Earlier,
     output: Output,
 ) -> int:
+    kept = set(earlier.kept())  # comes again, and is in the file
     screen = Screen(None, quiet=options.quiet, bar=not options.verbose, kept=len(earlier.kept()))
     async with m3ter or nullcontext(), smartpm or nullcontext(), writing(output, screen):
         found = review(m3ter, smartpm, earlier.by, screen.reach, known=earlier.rows, concurrency=options.concurrency)
         async with aclosing(in_bursts(found)) as bursts:
             async for burst in bursts:
-                rows = [attrs.evolve(row, error=in_words(row.error, row.system)) if row.error else row for row in burst]
+                new = [row for row in burst if row not in kept]
+                rows = [attrs.evolve(row, error=in_words(row.error, row.system)) if row.error else row for row in new]
                 await put([as_record(row) for row in rows], output, screen)
                 for row in rows:
                     if row.error:
