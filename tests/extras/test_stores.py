@@ -17,6 +17,7 @@ from pytest_httpx import HTTPXMock
 from rig import canary
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
+from rig.redis import RedisServer, needs_redis
 from rig.surroundings import surroundings
 from usergroups import ConfigurationError, M3terClient, Token, TokenStore
 from usergroups.m3ter import UserGroup
@@ -26,6 +27,26 @@ KEY = "tokens:m3ter"
 LOCK = "tokens:m3ter:lock"
 TOKEN = Token(canary.ACCESS_TOKEN, 60.0)
 FERNET_KEYS = [urlsafe_b64encode(bytes([n]) * 32) for n in (1, 2)]
+
+RUNS = """
+import asyncio, sys
+from redis.asyncio import Redis
+from usergroups import Token
+from usergroups.stores import RedisTokenStore
+
+store = RedisTokenStore(Redis.from_url(sys.argv[1]), key="key")
+
+async def hold():
+    async with store.exclusive():
+        print("held")
+
+for _ in range(2):
+    asyncio.run(store.save(Token("token", 60.0)))
+    print(asyncio.run(store.load()).access_token)
+    asyncio.run(store.pause(60.0))
+    print(round(asyncio.run(store.paused())))
+    asyncio.run(hold())
+"""
 
 
 class Silent(FakeAsyncRedis):
@@ -324,6 +345,17 @@ class TestLock:
                 raise KeyError
 
         assert await process.exists(LOCK) == 0
+
+
+@needs_redis
+def test_loop_after_another() -> None:
+    """Each method works in an event loop of its own, as where each task of a queue has one."""
+    with RedisServer() as server:
+        run = subprocess.run(
+            [sys.executable, "-c", RUNS, server.url], capture_output=True, encoding="utf-8", check=True
+        )
+
+    assert run.stdout.split() == ["token", "60", "held"] * 2
 
 
 class TestArguments:
