@@ -34,6 +34,9 @@ _RETRY_LOCK = (
 _NO_KEY = "encryption_key must be a Fernet key, 32 bytes in URL-safe base64, or several of them"
 _TIMEOUT = 10.0  # seconds for one command to Redis; redis-py by itself tries for a minute
 
+# Returns the milliseconds that are left of the token, and the token: as one, for another may be saved in between.
+_LOAD = "return {redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1])}"
+
 # Starts are an interval apart. One that was missed is caught up on within 10 ms, and the interval is 1 % longer than
 # the rate asks for: so no window of a second has more of them than the rate, and they may arrive a little late.
 _CATCH_UP = 0.01  # seconds
@@ -78,6 +81,7 @@ class RedisTokenStore:
         keys = None if encryption_key is None else _hidden_keys(encryption_key)
         del encryption_key  # a traceback may show arguments
         self._redis = _OneLoopAfterAnother(redis)
+        self._load = redis.register_script(_LOAD)
         self._key = of_client.parameter("key", key)
         self._cipher = None if keys is None else _cipher(keys)
 
@@ -89,9 +93,9 @@ class RedisTokenStore:
         Return the stored token, with the seconds it has left, or None.
         """
         async with timeout(_TIMEOUT):
-            redis = await self._redis.here()
-            left = await redis.pttl(self._key)  # first: never too long for a token saved in between
-            found = _hidden(await redis.get(self._key))
+            await self._redis.here()
+            left, found = await self._load(keys=[self._key])
+        found = _hidden(found)
         if found is None or left <= 0:
             return None
         if self._cipher is not None:

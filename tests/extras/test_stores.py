@@ -270,6 +270,22 @@ class TestKeeping:
 
         assert await process.pttl(KEY) <= 1
 
+    async def test_token_has_its_own_end(self, store: RedisTokenStore, other: RedisTokenStore) -> None:
+        """A token that is loaded while another is saved never has the end of that."""
+        tokens = [Token("short", 60.0), Token("long", 600.0)]
+
+        async def save_each() -> None:
+            for _ in range(20):
+                for token in tokens:
+                    await other.save(token)
+
+        await other.save(tokens[0])
+        saving = asyncio.create_task(save_each())
+        found = {await store.load() for _ in range(40)}
+        await saving
+
+        assert {(one.access_token, round(one.expires_in, -1)) for one in found if one} <= {("short", 60), ("long", 600)}
+
     async def test_nothing_is_kept(self, store: RedisTokenStore) -> None:
         """Where no token is, none is loaded."""
         assert await store.load() is None
