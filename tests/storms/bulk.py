@@ -76,7 +76,12 @@ class Job:
             redis = opened.enter_context(RedisServer())
             server = opened.enter_context(serve(self._sandbox))
             celery = dict.fromkeys(("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"), f"redis+socket://{redis.path}")
-            fleet = {"REDIS_URL": redis.url, "EXPORT_RATE": str(self._per_second), "NO_PROXY": "127.0.0.1"}
+            fleet = {
+                "REDIS_URL": redis.url,
+                "EXPORT_RATE": str(self._per_second),
+                "NO_PROXY": "127.0.0.1",
+                "no_proxy": "127.0.0.1",
+            }
             opened.enter_context(patch.dict(os.environ, server.env | celery | fleet))
             for number in range(self._machines):
                 how = ("--concurrency", str(self._processes), "--hostname", f"worker-{number}@here", *_ALONE)
