@@ -34,6 +34,9 @@ _RETRY_LOCK = (
 _NO_KEY = "encryption_key must be a Fernet key, 32 bytes in URL-safe base64, or several of them"
 _TIMEOUT = 10.0  # seconds for one command to Redis; redis-py by itself tries for a minute
 
+# Returns the milliseconds that are left of the token, and the token: as one, for another may be saved in between.
+_LOAD = "return {redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1])}"
+
 # Starts are an interval apart. One that was missed is caught up on within 10 ms, and the interval is 1 % longer than
 # the rate asks for: so no window of a second has more of them than the rate, and they may arrive a little late.
 _CATCH_UP = 0.01  # seconds
@@ -66,6 +69,8 @@ class RedisTokenStore:
     The token is plain text, unless there is an *encryption_key*: a Fernet key, as `Fernet.generate_key()` of
     `cryptography` makes it (extra `encryption`). Of several, the first encrypts, and all decrypt.
 
+    It may be used in one event loop after another; in several at the same time, clients may find it failing.
+
     Raises `ConfigurationError` if *redis* is not an asyncio client of Redis, *key* is not text, or
     *encryption_key* is no such key.
     """
@@ -75,7 +80,8 @@ class RedisTokenStore:
     ) -> None:
         keys = None if encryption_key is None else _hidden_keys(encryption_key)
         del encryption_key  # a traceback may show arguments
-        self._redis = _asynchronous(redis)
+        self._redis = _OneLoopAfterAnother(redis)
+        self._load = redis.register_script(_LOAD)
         self._key = of_client.parameter("key", key)
         self._cipher = None if keys is None else _cipher(keys)
 
@@ -87,8 +93,9 @@ class RedisTokenStore:
         Return the stored token, with the seconds it has left, or None.
         """
         async with timeout(_TIMEOUT):
-            left = await self._redis.pttl(self._key)  # first: never too long for a token saved in between
-            found = _hidden(await self._redis.get(self._key))
+            await self._redis.here()
+            left, found = await self._load(keys=[self._key])
+        found = _hidden(found)
         if found is None or left <= 0:
             return None
         if self._cipher is not None:
@@ -100,7 +107,8 @@ class RedisTokenStore:
         Store *token* until it expires.
         """
         async with timeout(_TIMEOUT):
-            await self._redis.set(self._key, self._stored(token), px=max(1, int(token.expires_in * 1000)))
+            redis = await self._redis.here()
+            await redis.set(self._key, self._stored(token), px=max(1, int(token.expires_in * 1000)))
 
     def _stored(self, token: Token) -> str | bytes:
         if self._cipher is None:
@@ -112,22 +120,25 @@ class RedisTokenStore:
         Let no client replace a token that the API refuses for so many *seconds*: the last replacement was no help.
         """
         async with timeout(_TIMEOUT):
-            await self._redis.set(f"{self._key}:pause", 1, px=max(1, int(seconds * 1000)))
+            redis = await self._redis.here()
+            await redis.set(f"{self._key}:pause", 1, px=max(1, int(seconds * 1000)))
 
     async def paused(self) -> float:
         """
         Return the seconds that are left of the pause, or 0.
         """
         async with timeout(_TIMEOUT):
-            return max(0.0, await self._redis.pttl(f"{self._key}:pause") / 1000)
+            redis = await self._redis.here()
+            return max(0.0, await redis.pttl(f"{self._key}:pause") / 1000)
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncGenerator[None, None]:
         """
         Hold the lock that all processes share. It expires after 5 s, even if it is still held.
         """
-        lock = self._redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE, sleep=uniform(*_RETRY_LOCK))  # noqa: S311
         async with timeout(_TIMEOUT):
+            redis = await self._redis.here()
+            lock = redis.lock(f"{self._key}:lock", timeout=_LOCK_LIFE, sleep=uniform(*_RETRY_LOCK))  # noqa: S311
             await lock.acquire()
         try:
             yield
@@ -150,9 +161,8 @@ class RedisRateLimit:
     """
 
     def __init__(self, redis: Redis, *, key: str, per_second: float, processes: int) -> None:
-        self._redis = _asynchronous(redis)
+        self._redis = _OneLoopAfterAnother(redis)
         self._reserve = redis.register_script(_RESERVE)
-        self._loop: AbstractEventLoop | None = None  # that of redis's connections
         self._key = of_client.parameter("key", key)
         self._per_second = of_client.seconds("per_second", per_second)
         self._processes = of_client.count("processes", processes)
@@ -173,11 +183,7 @@ class RedisRateLimit:
         """
         Reserve the next start of a request, and return the seconds until it.
         """
-        loop = get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
-                await _drop_connections(self._redis)
-            self._loop = loop
+        await self._redis.here()
         microseconds: int = await self._reserve(keys=[self._key], args=self._args)
         return microseconds / 1e6
 
@@ -209,6 +215,23 @@ def _hidden(value: bytes | str) -> Secret: ...
 def _hidden(value: bytes | str | None) -> Secret | None: ...
 def _hidden(value: bytes | str | None) -> Secret | None:
     return hide(str(value, "ascii", "replace") if isinstance(value, bytes) else value)
+
+
+class _OneLoopAfterAnother:
+    """A client of Redis, whose connections belong to one event loop: the next one gets its own."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = _asynchronous(redis)
+        self._loop: AbstractEventLoop | None = None  # that of the connections
+
+    async def here(self) -> Redis:
+        """Return the client, for use in the running event loop."""
+        loop = get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                await _drop_connections(self._redis)
+            self._loop = loop
+        return self._redis
 
 
 async def _drop_connections(redis: Redis) -> None:

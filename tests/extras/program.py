@@ -62,11 +62,11 @@ class Program:
         """
         self._process.send_signal(number)
 
-    def wait(self) -> int:
+    def wait(self, within: float = WITHIN) -> int:
         """
         Wait until it has ended, and return its exit status.
         """
-        return self._process.wait(WITHIN)
+        return self._process.wait(within)
 
     def kill(self) -> None:
         """

@@ -17,6 +17,7 @@ from pytest_httpx import HTTPXMock
 from rig import canary
 from rig.clock import FakeClock
 from rig.fixtures import MakeM3ter
+from rig.redis import RedisServer, needs_redis
 from rig.surroundings import surroundings
 from usergroups import ConfigurationError, M3terClient, Token, TokenStore
 from usergroups.m3ter import UserGroup
@@ -26,6 +27,26 @@ KEY = "tokens:m3ter"
 LOCK = "tokens:m3ter:lock"
 TOKEN = Token(canary.ACCESS_TOKEN, 60.0)
 FERNET_KEYS = [urlsafe_b64encode(bytes([n]) * 32) for n in (1, 2)]
+
+RUNS = """
+import asyncio, sys
+from redis.asyncio import Redis
+from usergroups import Token
+from usergroups.stores import RedisTokenStore
+
+store = RedisTokenStore(Redis.from_url(sys.argv[1]), key="key")
+
+async def hold():
+    async with store.exclusive():
+        print("held")
+
+for _ in range(2):
+    asyncio.run(store.save(Token("token", 60.0)))
+    print(asyncio.run(store.load()).access_token)
+    asyncio.run(store.pause(60.0))
+    print(round(asyncio.run(store.paused())))
+    asyncio.run(hold())
+"""
 
 
 class Silent(FakeAsyncRedis):
@@ -249,6 +270,22 @@ class TestKeeping:
 
         assert await process.pttl(KEY) <= 1
 
+    async def test_token_has_its_own_end(self, store: RedisTokenStore, other: RedisTokenStore) -> None:
+        """A token that is loaded while another is saved never has the end of that."""
+        tokens = [Token("short", 60.0), Token("long", 600.0)]
+
+        async def save_each() -> None:
+            for _ in range(20):
+                for token in tokens:
+                    await other.save(token)
+
+        await other.save(tokens[0])
+        saving = asyncio.create_task(save_each())
+        found = {await store.load() for _ in range(40)}
+        await saving
+
+        assert {(one.access_token, round(one.expires_in, -1)) for one in found if one} <= {("short", 60), ("long", 600)}
+
     async def test_nothing_is_kept(self, store: RedisTokenStore) -> None:
         """Where no token is, none is loaded."""
         assert await store.load() is None
@@ -324,6 +361,17 @@ class TestLock:
                 raise KeyError
 
         assert await process.exists(LOCK) == 0
+
+
+@needs_redis
+def test_loop_after_another() -> None:
+    """Each method works in an event loop of its own, as where each task of a queue has one."""
+    with RedisServer() as server:
+        run = subprocess.run(
+            [sys.executable, "-c", RUNS, server.url], capture_output=True, encoding="utf-8", check=True
+        )
+
+    assert run.stdout.split() == ["token", "60", "held"] * 2
 
 
 class TestArguments:
