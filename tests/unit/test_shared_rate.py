@@ -266,7 +266,7 @@ class TestFailing:
 
         assert "CANARY" not in caplog.text
 
-    @pytest.mark.parametrize("wait", [math.nan, math.inf, -0.1, None, "1"])
+    @pytest.mark.parametrize("wait", [math.nan, math.inf, 3600.1, -0.1, None, "1"])
     async def test_what_is_no_wait_is_a_failure(
         self, clock: FakeClock, wait: object, caplog: pytest.LogCaptureFixture
     ) -> None:

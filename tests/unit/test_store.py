@@ -261,6 +261,49 @@ async def test_replacement_of_no_use_is_made_once_for_all_clients_of_a_store(
     assert endpoint.requests == 3
 
 
+async def test_token_that_has_ended_is_replaced_in_a_pause(clock: FakeClock, endpoint: Endpoint) -> None:
+    """The pause is for tokens that are refused before their end: one that has ended is fetched anew."""
+    shelf = Pausing(clock)
+    source = source_of(endpoint, clock, store=shelf)
+    refused = await source.get(FOREVER)
+    assert isinstance(refused, Grant)
+    await shelf.pause(10_000.0)
+    await clock.advance(refused.token.expires_in)
+
+    assert await name(source.replace(refused.token, FOREVER)) == "token-2"
+
+
+class Slow(Pausing):
+    """One whose pause takes a while to begin."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.begins = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Begin when the test says so."""
+        await self.begins.wait()
+        await super().pause(seconds)
+
+
+async def test_pause_that_takes_a_while_keeps_no_call(clock: FakeClock, endpoint: Endpoint) -> None:
+    """Who finds out that replacing is of no use does not wait until the others know; closing does."""
+    shelf = Slow(clock)
+    source = source_of(endpoint, clock, store=shelf)
+    refused = await source.get(FOREVER)
+    assert isinstance(refused, Grant)
+    replacement = await source.replace(refused.token, FOREVER)
+    assert isinstance(replacement, Grant)
+
+    source.judge_replacement(replacement.token, helped=False)
+    none = await name(source.replace(replacement.token, FOREVER))
+    before = await shelf.paused()
+    shelf.begins.set()
+    await source.aclose()
+
+    assert (none, before, await shelf.paused()) == ("nothing", 0.0, 60.0)
+
+
 async def test_f10_store_is_not_locked_while_one_waits_for_the_endpoint(
     clock: FakeClock, endpoint: Endpoint, shelf: Shelf
 ) -> None:
