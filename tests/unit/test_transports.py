@@ -388,6 +388,7 @@ class TestCertificates:
 
         assert organizations(context) == {"Canary Works"}
         assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+        assert tls_context() is context
 
     def test_f79_cert_dir(self, monkeypatch: pytest.MonkeyPatch, cert_file: Path) -> None:
         """With SSL_CERT_DIR, certificates are looked for there, and nowhere else."""

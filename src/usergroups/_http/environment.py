@@ -4,7 +4,8 @@ import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # public in CPython; typeshed has it for one platform only
     getproxies,
@@ -103,18 +104,19 @@ def read_proxy(name: str, address: Secret) -> httpx.Proxy:
 def tls_context() -> ssl.SSLContext:
     """
     Return a TLS context with the certificates that the environment names, else with certifi's.
+
+    Making one is slow: clients share it until the environment names others, or these change.
     """
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if not (file or folder):
-        return _usual_context()
+    places = [os.environ.get(name) or None for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     try:
-        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+        return _context(*places, *[place and Path(place).stat().st_mtime_ns for place in places])
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or "no certificates in it"
     raise ConfigurationError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {reason}")
 
 
-@cache
-def _usual_context() -> ssl.SSLContext:
-    """Return the TLS context of certifi, which clients share: making one is slow."""
+@lru_cache(maxsize=2)
+def _context(file: str | None, folder: str | None, *_changed_at: object) -> ssl.SSLContext:
+    if file or folder:
+        return ssl.create_default_context(cafile=file, capath=folder)
     return httpx.create_ssl_context()
