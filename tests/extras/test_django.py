@@ -22,8 +22,9 @@ pytestmark = [
 ]
 
 THREADED = """
-from contextlib import suppress
+import signal
 from socketserver import ThreadingMixIn
+from threading import Thread
 from wsgiref.simple_server import WSGIServer, make_server
 
 from django_views import wsgi
@@ -31,7 +32,9 @@ from django_views import wsgi
 class Threaded(ThreadingMixIn, WSGIServer):
     request_queue_size = 100
 
-with make_server("127.0.0.1", 0, wsgi, Threaded) as server, suppress(KeyboardInterrupt):
+with make_server("127.0.0.1", 0, wsgi, Threaded) as server:
+    # No KeyboardInterrupt: one that is raised in a callback of the garbage collector would get lost.
+    signal.signal(signal.SIGINT, lambda *_: Thread(target=server.shutdown).start())
     print(f"running on http://127.0.0.1:{server.server_port}")
     server.serve_forever()
 """
