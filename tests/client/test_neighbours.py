@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -236,7 +237,7 @@ class TestM3terErrors:
             (
                 413,
                 BadRequestError,
-                "413 Request Entity Too Large: no; ask for less at a time, with a smaller page_size",
+                f"413 {HTTPStatus(413).phrase}: no; ask for less at a time, with a smaller page_size",
             ),
             (500, ServerError, "500 Internal Server Error: no"),
         ],
