@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -53,7 +52,7 @@ class M3terReview:
 
     async def run(self, by: By | None, rows: Sequence[Membership]) -> None:
         """
-        Find all memberships but those that *rows* of an earlier review tell.
+        Put all rows into the feed: first those of an earlier review, *rows*, that need not be asked for again.
 
         Without *by*, go the way of *rows*, or else the one that can be gone to its end, or else the shorter one.
         """
@@ -120,15 +119,9 @@ class M3terReview:
                 contents.users.append(self._ids.setdefault(item.target_id, item.target_id))
         return contents
 
-    def _group(self, group_id: str, **cells: Any) -> Membership:
-        return _row(group_id=group_id, group_name=self._names.get(group_id, ""), **cells)
-
-    def _user(self, user_id: str, **cells: Any) -> Membership:
-        return _row(user_id=user_id, user_email=self._emails.get(user_id, ""), **cells)
-
     def _of_group(self, group_id: str, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
         """Yield the rows of a group: of its users, those of groups nested in it, and of what may be missing."""
-        group = partial(self._group, group_id)
+        group = partial(_row, group_id=group_id, group_name=self._names.get(group_id, ""))
         users = dict.fromkeys(contents[group_id].users, False)
         errors = [contents[group_id].error]
         for nested in _nested_in(group_id, contents):
@@ -137,7 +130,7 @@ class M3terReview:
             if not contents[nested].is_gone:
                 errors.append(contents[nested].error and f"in the nested group {nested}: {contents[nested].error}")
         for user_id, inherited in users.items():
-            yield self._user(user_id, group_id=group_id, group_name=self._names.get(group_id, ""), inherited=inherited)
+            yield group(user_id=user_id, user_email=self._emails.get(user_id, ""), inherited=inherited)
         if any(errors):
             yield group(error="; ".join(filter(None, errors)))
         elif not users:
@@ -146,7 +139,8 @@ class M3terReview:
     def _of_others(self, contents: Mapping[str, _Contents]) -> Iterator[Membership]:
         """Return the rows of users who are in no group that could be asked."""
         in_group = {user_id for group in contents.values() for user_id in group.users}
-        return (self._user(user_id) for user_id in self._emails if user_id not in in_group)
+        alone = ((user_id, email) for user_id, email in self._emails.items() if user_id not in in_group)
+        return (_row(user_id=user_id, user_email=email) for user_id, email in alone)
 
     async def _by_users(self) -> None:
         known = self._known.complete
@@ -155,7 +149,7 @@ class M3terReview:
 
         async with aclosing(sweep(self._groups, keys, concurrency=self._concurrency, on_error="yield")) as outcomes:
             async for outcome in outcomes:
-                user = partial(self._user, outcome.key)
+                user = partial(_row, user_id=outcome.key, user_email=self._emails[outcome.key])
                 if outcome.error is not None:
                     await self._feed.put([user(error=str(outcome.error))])
                 else:
@@ -167,7 +161,8 @@ class M3terReview:
                     ]
                     await self._feed.put(rows or [user()])
                 keys.done()
-        await self._feed.put(self._group(group_id) for group_id in self._names if group_id not in used)
+        unused = ((group_id, name) for group_id, name in self._names.items() if group_id not in used)
+        await self._feed.put(_row(group_id=group_id, group_name=name) for group_id, name in unused)
 
     async def _groups(self, user_id: str) -> list[tuple[UserGroup, bool]]:
         """Return the groups of a user, each with whether it is inherited."""

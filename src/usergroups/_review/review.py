@@ -28,10 +28,10 @@ def review(
     """
     Yield every membership that the credentials of *m3ter* and *smartpm* lead to, as it is found.
 
-    m3ter is asked *by* "groups" (what is in each) or by "users" (the groups of each); None
-    chooses what can be listed, and of both what takes fewer requests. *progress* is called with how many groups
-    and users have been asked about, and how many there are, None as long as that is not known. *concurrency* is
-    how many are asked about at once in each system.
+    m3ter is asked *by* "groups" (what is in each) or by "users" (the groups of each); None chooses what can be
+    listed, and of both what takes fewer requests. *progress* is called with how many groups and users have been
+    asked about, and how many there are, None as long as that is not known. *concurrency* is how many are asked
+    about at once in each system.
 
     *known* are the rows of a review that was interrupted, in their order. What they answer is not asked again: those
     rows come first, as they are, and then all others.

@@ -38,7 +38,9 @@ class SmartPMReview:
 
     async def run(self, rows: Sequence[Membership]) -> None:
         """
-        Find all memberships but those that *rows* of an earlier review tell. All users are asked for their roles.
+        Put all rows into the feed: first those of an earlier review, *rows*, that need not be asked for again.
+
+        All users are asked for their roles.
         """
         self._known = Known.of([row for row in rows if row.system == "smartpm"], "groups")
         await self._list_users()
