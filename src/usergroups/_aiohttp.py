@@ -3,8 +3,7 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, cast
 
@@ -12,8 +11,10 @@ import httpx
 
 from ._http.connections import KEPT_ALIVE
 from ._http.environment import ChooseProxy
+from ._http.exchange import MessageTransport
 from ._http.failures import ProxyAnswerError, StaleError
 from ._http.network import Unread
+from ._http.request import Message
 from .errors import ConfigurationError
 
 try:
@@ -71,7 +72,7 @@ def _credentials(proxy: httpx.Proxy | None) -> list[tuple[str, str]]:
     return [("Proxy-Authorization", f"Basic {b64encode(b':'.join(proxy.raw_auth)).decode('ascii')}")]
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+class AiohttpTransport(MessageTransport):
     """
     A transport with a session of aiohttp for each event loop.
 
@@ -87,28 +88,50 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*, and return the response, with its body still to be read."""
-        timeout = request.extensions.get("timeout", {})
-        body = await request.aread()
-        proxy = self._choose_proxy(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
-        in_tunnel = request.url.scheme == "https"  # the proxy gets its credentials with CONNECT, and sees no request
+        return await self.send(
+            Message(
+                method=request.method,
+                origin=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+                target=request.url.raw_path.decode("ascii"),
+                headers=request.headers.raw,
+                content=await request.aread(),
+                timeouts=request.extensions.get("timeout", {}),
+            )
+        )
+
+    async def send(self, message: Message) -> httpx.Response:
+        """Send *message*, and return the response, with its body still to be read."""
+        proxy = self._choose_proxy(message.origin)
+        in_tunnel = message.origin.startswith(
+            "https"
+        )  # the proxy gets its credentials with CONNECT, and sees no request
         name = "" if proxy is None else proxy.url.netloc.decode("ascii")
-        if not in_tunnel:
-            request.extensions = {**request.extensions, "proxy": name}  # the proxy may respond itself
-        with _as_httpx(name):
-            response = await (await self._session()).request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
+        session = await self._session()
+        try:
+            response = await session.request(
+                message.method,
+                URL(message.origin + message.target, encoded=True),
+                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in message.headers]
                 + ([] if in_tunnel else _credentials(proxy)),
-                data=body or None,
+                skip_auto_headers=None if message.method == "GET" else ["Content-Type"],  # it may have no content
+                data=message.content or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=timeout.get("connect"), sock_read=timeout.get("read")
+                    total=None,
+                    sock_connect=message.timeouts.get("connect"),
+                    sock_read=message.timeouts.get("read"),
                 ),
                 proxy=_address(proxy),
                 proxy_headers=_credentials(proxy) if in_tunnel else None,
             )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        except aiohttp.ClientError as error:
+            raise _as_httpx(error, name) from error
+        return httpx.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=_Body(response),
+            extensions={"proxy": "" if in_tunnel else name},  # it may have responded itself
+        )
 
     async def aclose(self) -> None:
         """Close the connections of this loop."""
@@ -137,7 +160,6 @@ async def _session(context: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSess
         connector=_connector(context),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        skip_auto_headers=["Content-Type"],  # a POST without content has no type
         max_field_size=_LARGEST_HEADER,
         max_line_size=_LARGEST_HEADER,
     ) as session:
@@ -266,9 +288,11 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        with _as_httpx():
-            async for chunk in self._response.content.iter_any():
+        try:
+            while chunk := await self._response.content.readany():
                 yield chunk
+        except aiohttp.ClientError as error:
+            raise _as_httpx(error) from error
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():
@@ -277,13 +301,9 @@ class _Body(httpx.AsyncByteStream):
             self._response.close()
 
 
-@contextmanager
-def _as_httpx(proxy: str = "") -> Generator[None, None, None]:
-    """Raise aiohttp's errors as httpx's. *proxy* is the host of the proxy, if there is one."""
-    try:
-        yield
-    except aiohttp.ClientHttpProxyError as error:
-        raise ProxyAnswerError(error.status, proxy) from error
-    except aiohttp.ClientError as error:
-        kind = next((kind for theirs, kind in _ERRORS if isinstance(error, theirs)), httpx.TransportError)
-        raise kind(type(error).__name__) from error
+def _as_httpx(error: aiohttp.ClientError, proxy: str = "") -> httpx.TransportError:
+    """Return aiohttp's *error* as one of httpx. *proxy* is the host of the proxy, if there is one."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return ProxyAnswerError(error.status, proxy)
+    kind = next((kind for theirs, kind in _ERRORS if isinstance(error, theirs)), httpx.TransportError)
+    return kind(type(error).__name__)

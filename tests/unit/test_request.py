@@ -1,10 +1,17 @@
 """Requests: what a generated `_get_kwargs()` describes goes out whole, or is refused."""
 
 from typing import Any
+from urllib.parse import quote
 
+import httpx
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from usergroups._http.request import Request
+from usergroups._http.request import Message, Request
+
+unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
 
 def request(**kwargs: Any) -> Request:
@@ -13,8 +20,13 @@ def request(**kwargs: Any) -> Request:
 
 
 def sent(one: Request) -> dict[str, str]:
-    """Return the headers that *one* is sent with, beside the usual and the secret ones."""
-    return dict(one.to("https://example.com", (), {}).headers)
+    """Return the headers that *one* is sent with, beside the usual and the secret ones, by lower-case name."""
+    return {name.decode().lower(): value.decode() for name, value in one.headers_with((), {})}
+
+
+def message(origin: str, target: str) -> Message:
+    """Return a message to *origin*."""
+    return Message(method="GET", origin=origin, target=target, headers=[(b"A", b"b")], content=b"c", timeouts={})
 
 
 @pytest.mark.parametrize(
@@ -102,3 +114,38 @@ def test_what_cannot_be_sent_is_refused(kwargs: dict[str, object], what: str) ->
     """A request never goes out with a hole: what it cannot hold is named."""
     with pytest.raises(TypeError, match=what):
         request(**kwargs)
+
+
+class TestMessage:
+    """A request as it goes out, and what it is in terms of httpx."""
+
+    @unhurried
+    @given(
+        origin=st.sampled_from(["https://api.m3ter.com", "http://127.0.0.1:8000", "https://[::1]:8443"]),
+        prefix=st.sampled_from(["", "/prefix", "/a/%20b"]),
+        segment=st.text(min_size=1),
+        queries=st.lists(st.text(), max_size=2),
+    )
+    def test_its_url_is_what_httpx_parses(self, origin: str, prefix: str, segment: str, queries: list[str]) -> None:
+        """The URL for httpx is made of parts, and is the one that httpx reads from text."""
+        hypothesis.assume(segment not in (".", ".."))
+        kwargs: dict[str, object] = {"url": f"/things/{quote(segment, safe='')}", "params": {"q": queries}}
+        target = prefix + request(**kwargs).target
+
+        url = message(origin, target).as_httpx().url
+
+        parsed = httpx.URL(origin + target)
+        assert url == parsed
+        assert (str(url), url.raw_path, url.netloc) == (str(parsed), parsed.raw_path, parsed.netloc)
+
+    def test_as_httpx(self) -> None:
+        """The request of httpx has the same headers and content, and the timeouts where transports look for them."""
+        made = message("https://example.com", "/").as_httpx()
+
+        assert made.headers.raw == [(b"A", b"b")]
+        assert made.read() == b"c"
+        assert made.extensions == {"timeout": {}, "proxy": ""}
+
+    def test_its_headers_are_in_no_repr(self) -> None:
+        """They hold a secret."""
+        assert "headers" not in repr(message("https://example.com", "/"))

@@ -194,7 +194,9 @@ class TokenSource:
         held = self._held
         if held is None or self._runtime.clock() >= held.ends_at:
             return None
-        return held if token is None or held.token.access_token == token.access_token else None
+        if token is None or token is held.token or token.access_token == held.token.access_token:
+            return held
+        return None
 
     def _refresh_ahead(self, held: _Held) -> None:
         """

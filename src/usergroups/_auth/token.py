@@ -3,6 +3,7 @@
 import math
 import re
 from base64 import b64encode
+from functools import cached_property
 from typing import NoReturn
 
 import attrs
@@ -63,6 +64,10 @@ class Token:
         """
         return _HiddenText(self._access_token.reveal())
 
+    @cached_property
+    def _header(self) -> Secret:
+        return Secret(f"Bearer {self._access_token.reveal()}")
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled: store its access_token and expires_in instead")
 
@@ -91,7 +96,7 @@ def bearer_header(token: Token) -> Secret:
     """
     Return the Authorization header that presents *token* (RFC 6750, 2.1).
     """
-    return Secret(f"Bearer {token.access_token}")
+    return token._header  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # not for users
 
 
 def read_token(body: bytes) -> Token:

@@ -54,23 +54,24 @@ async def _read(
         name = repr(coding) if len(coding) <= _LONGEST_CODING else f"of {len(coding):,} characters"
         return f"its content coding {name} is not one that was asked for"
     gzip = _Gzip() if coding in _GZIPPED else None
-    too_long = f"its body is longer than {limit:,} bytes"
     read = 0
     async for chunk in chunks:
         read += len(chunk)
         if abandoned is not None and abandoned.is_set():
             return "nobody waited for its end"
         if read > limit:  # empty members of gzip add up to no output, however many
-            return too_long
-        for start in range(0, len(chunk), _PIECE):  # zlib copies the unread rest for each member
-            piece = chunk[start : start + _PIECE]
-            for part in [piece] if gzip is None else gzip.feed(piece):
-                if body.tell() + len(part) > limit:
-                    return too_long
-                body.write(part)
+            return _too_long(limit)
+        for part in (chunk,) if gzip is None else gzip.feed(chunk):
+            if body.tell() + len(part) > limit:
+                return _too_long(limit)
+            body.write(part)
     if read and gzip is not None and not gzip.is_complete:
         raise EOFError
     return ""
+
+
+def _too_long(limit: int) -> str:
+    return f"its body is longer than {limit:,} bytes"
 
 
 class _Gzip:
@@ -84,11 +85,13 @@ class _Gzip:
         return self._member.eof
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        while chunk:
-            if self._member.eof:
-                chunk = chunk.lstrip(b"\0")  # members may be padded with zeros
-                if not chunk:
-                    return
-                self._member = zlib.decompressobj(_GZIP)
-            yield self._member.decompress(chunk, _PIECE)
-            chunk = self._member.unconsumed_tail or self._member.unused_data
+        for start in range(0, len(chunk), _PIECE):  # zlib copies the unread rest for each member
+            piece = chunk[start : start + _PIECE]
+            while piece:
+                if self._member.eof:
+                    piece = piece.lstrip(b"\0")  # members may be padded with zeros
+                    if not piece:
+                        break
+                    self._member = zlib.decompressobj(_GZIP)
+                yield self._member.decompress(piece, _PIECE)
+                piece = self._member.unconsumed_tail or self._member.unused_data

@@ -12,6 +12,7 @@ import httpx
 from .exchange import Response, exchange
 from .failures import Failure, failure_of
 from .network import Backend
+from .request import Message
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; common gateways keep theirs for 60 or more
 _CLOSING_TIMEOUT = 5.0  # seconds that closing waits for exchanges on a transport that was passed in
@@ -130,9 +131,9 @@ class Connections:
         self.in_use: set[Connection] = set()
         self.idle: deque[tuple[Connection, float]] = deque()  # idle since when, on the loop's clock
 
-    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
+    async def exchange(self, message: Message, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
-        Send *request* and return the response or failure; *done* is called when the connection is free.
+        Send *message* and return the response or failure; *done* is called when the connection is free.
 
         At most *limit* bytes of body are read, counted after decompression.
         """
@@ -141,7 +142,7 @@ class Connections:
         self.in_use.add(connection)
         is_reusable = False
         try:
-            outcome = await exchange(connection.transport, request, limit=limit, sent_at=self._clock())
+            outcome = await exchange(connection.transport, message, limit=limit, sent_at=self._clock())
             is_reusable = isinstance(outcome, Response)
         except AssertionError as error:
             outcome = failure_of(error)
@@ -204,20 +205,20 @@ class Shared:
         self._clock = clock
         self._in_flight: dict[asyncio.Task[Response | Failure], asyncio.Event] = {}  # set once its caller was cancelled
 
-    async def exchange(self, request: httpx.Request, *, limit: int, done: Callable[[], None]) -> Response | Failure:
+    async def exchange(self, message: Message, *, limit: int, done: Callable[[], None]) -> Response | Failure:
         """
-        Send *request* and return the response or failure, as `Connections.exchange` does.
+        Send *message* and return the response or failure, as `Connections.exchange` does.
         """
         if not isinstance(self._transport, httpx.AsyncHTTPTransport):
             try:
-                return await exchange(self._transport, request, limit=limit, sent_at=self._clock())
+                return await exchange(self._transport, message, limit=limit, sent_at=self._clock())
             finally:
                 done()
         abandoned = asyncio.Event()
 
         async def run() -> Response | Failure:
             try:
-                return await exchange(self._transport, request, limit=limit, sent_at=self._clock(), abandoned=abandoned)
+                return await exchange(self._transport, message, limit=limit, sent_at=self._clock(), abandoned=abandoned)
             finally:
                 done()
 

@@ -1,6 +1,7 @@
 """One request on one transport, and its response. It can be cancelled at any moment."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 
 from .body import read_body
 from .failures import Failure, failure_of
+from .request import Message
 
 _LARGEST_HEADERS = 100 * 1024  # bytes; httpcore limits only headers that arrive in parts
 
@@ -39,22 +41,39 @@ class Response:
         return 200 <= self.status_code < 300
 
 
+class MessageTransport(httpx.AsyncBaseTransport):
+    """
+    A transport that can do without an `httpx.Request`, which takes long to make.
+    """
+
+    @abstractmethod
+    async def send(self, message: Message) -> httpx.Response:
+        """
+        Send *message*, and return the response, with its body still to be read.
+
+        The response's extension "proxy" is the host of a proxy that may have responded itself, or empty.
+        """
+
+
 async def exchange(
     transport: httpx.AsyncBaseTransport,
-    request: httpx.Request,
+    message: Message,
     *,
     limit: int,
     sent_at: float,
     abandoned: asyncio.Event | None = None,
 ) -> Response | Failure:
     """
-    Send *request* on *transport* and return the response, or the failure if no usable one arrived.
+    Send *message* on *transport* and return the response, or the failure if no usable one arrived.
 
     At most *limit* bytes of body are read, counted after decompression. Once *abandoned* is set,
     reading ends with the next piece of the body. An `AssertionError` of the transport is raised as it is.
     """
     try:
-        response = await transport.handle_async_request(request)
+        if isinstance(transport, MessageTransport):
+            response = await transport.send(message)
+        else:
+            response = await transport.handle_async_request(message.as_httpx())
         if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
             await response.aclose()
             return Failure(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
@@ -73,5 +92,5 @@ async def exchange(
         body=body,
         flaw=flaw,
         sent_at=sent_at,
-        proxy=request.extensions.get("proxy", ""),
+        proxy=response.extensions.get("proxy", message.proxy),
     )

@@ -25,7 +25,7 @@ from .failures import Failure
 from .in_loop import InLoop
 from .limits import Pacer
 from .rate import RateLimit, Reservations, SharedRate, rate_limiter
-from .request import Headers, Request, timeouts, usual_headers
+from .request import Headers, Message, Request, timeouts, usual_headers
 from .retry import FOREVER, MOST_STALE, NO_RETRIES, Attempts, RetryBudget, RetryPolicy
 
 _log = logging.getLogger("usergroups")
@@ -125,7 +125,10 @@ class Sender:
         self._refused_for = refused_for
         self._headers = usual_headers(base_url, user_agent)
         self._may_cancel = not isinstance(transport, httpx.AsyncHTTPTransport)
-        self._peer, self._prefix = urlsplit(base_url)[1:3]
+        self._peer = urlsplit(base_url).netloc
+        url = httpx.URL(base_url)
+        self._origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        self._prefix = url.raw_path.decode("ascii").rstrip("/")
         self._proxy = ""  # that sees requests and may answer them: a tunnel through one does not
         self._connections = self._choose_connections(transport)
         self._budget = RetryBudget()
@@ -197,13 +200,20 @@ class Sender:
         # Callers with later deadlines may join those that wait for an urgent call: each of its attempts has full
         # timeouts, unless these are all that ends it.
         left = FOREVER if call.urgent and self._may_cancel else call.deadline() - self.runtime.clock()
-        request = call.request.to(self.base_url, self._headers, authorization.headers)
-        request.extensions = {"timeout": timeouts(left), "proxy": self._proxy}
+        message = Message(
+            method=call.request.method,
+            origin=self._origin,
+            target=self._prefix + call.request.target,
+            headers=call.request.headers_with(self._headers, authorization.headers),
+            content=call.request.content,
+            timeouts=timeouts(left),
+            proxy=self._proxy,
+        )
         call.attempts += 1
         began_at = self.runtime.clock()
         outcome: Outcome = _GIVEN_UP
         try:
-            outcome = await here.connections.exchange(request, limit=call.limit, done=here.pacer.leave)
+            outcome = await here.connections.exchange(message, limit=call.limit, done=here.pacer.leave)
         finally:
             if _log.isEnabledFor(logging.DEBUG):
                 self._log_attempt(call, outcome, self.runtime.clock() - began_at)
