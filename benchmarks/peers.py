@@ -83,8 +83,8 @@ async def _httpx_aiohttp(url: str) -> AsyncGenerator[Call, None]:
 
 @asynccontextmanager
 async def _generated(url: str) -> AsyncGenerator[Call, None]:
-    from usergroups_m3ter_api import AuthenticatedClient
     from usergroups_m3ter_api.api.user_groups import list_user_groups
+    from usergroups_m3ter_api.client import AuthenticatedClient
     from usergroups_m3ter_api.models import UserGroupPage
 
     async with AuthenticatedClient(base_url=url, token=ACCESS_TOKEN) as client:

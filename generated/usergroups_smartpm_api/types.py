@@ -1,11 +1,11 @@
 """What the generated models and calls share. Absent and null are both None."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
 from types import NoneType
-from typing import IO, BinaryIO, Generic, TypeVar
-
-from attrs import define
+from typing import IO, BinaryIO, Generic, NamedTuple, TypeVar
 
 # An alias of the class, because the generated code also asks `isinstance(value, Unset)`, which None itself cannot answer;
 # mypy would have None where the alias is used as a type.
@@ -23,8 +23,7 @@ FileTypes = (
 RequestFiles = list[tuple[str, FileTypes]]
 
 
-@define
-class File:
+class File(NamedTuple):
     """Contains information for file uploads"""
 
     payload: BinaryIO
@@ -39,8 +38,7 @@ class File:
 T = TypeVar("T")
 
 
-@define
-class Response(Generic[T]):
+class Response(NamedTuple, Generic[T]):
     """A response from an endpoint"""
 
     status_code: HTTPStatus

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 else:
     _HOMES = (
         "errors",
-        "bulk",
         "pagination",
         "_auth.token",
         "_auth.store",
@@ -45,6 +44,7 @@ else:
         "_http.retry",
         "m3ter",
         "smartpm",
+        "bulk",
         "_review.rows",
         "_review.review",
     )

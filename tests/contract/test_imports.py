@@ -31,6 +31,10 @@ OPTIONAL = [
 ]
 
 
+# What both clients can be imported without: `import` is what a command, a worker or a lambda waits for first.
+LATER = ["usergroups.bulk", "usergroups_m3ter_api.client", "usergroups_smartpm_api.client"]
+
+
 def imported(file: Path) -> Iterator[str]:
     """Yield the top-level package of each absolute import in *file*."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -64,10 +68,23 @@ def test_the_core_needs_nothing_but_its_dependencies(module: str) -> None:
     assert foreign <= {"aiohappyeyeballs", "attrs", "httpcore", "httpx", "msgspec", "usergroups"}
 
 
+def after(statement: str, names: list[str]) -> list[str]:
+    """Return which modules of *names* are there after *statement*, in a new interpreter."""
+    code = f"{statement}\nimport sys; print(*[name for name in {names!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
 def test_importing_the_sdk_imports_no_extra() -> None:
     """`import usergroups` costs nobody the sandbox, the command, a store or another transport."""
-    code = f"import sys, usergroups; print(*[name for name in {OPTIONAL!r} if name in sys.modules])"
+    assert after("import usergroups", OPTIONAL) == []
 
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert run.stdout.split() == []
+def test_importing_the_clients_imports_no_extra() -> None:
+    """Nor do the clients, which it imports only once they are asked for."""
+    assert after("from usergroups import M3terClient, SmartPMClient", OPTIONAL) == []
+
+
+def test_importing_the_clients_imports_nothing_that_is_slow_and_needed_later_or_never() -> None:
+    """Both clients can be imported without what only connections, bodies or sweeps need."""
+    assert after("from usergroups import M3terClient, SmartPMClient", LATER) == []

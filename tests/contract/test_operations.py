@@ -49,6 +49,8 @@ class Arguments:
             return [self.of(*parts), self.of(*parts)]
         if attrs.has(hint):
             return self._model(hint)
+        if hasattr(hint, "payload"):  # a file
+            return hint(self._new(str))
         value = parts[0] if origin is Literal else next(iter(hint)) if issubclass(hint, Enum) else self._new(hint)
         self.texts.update(texts(value))
         return value
@@ -92,7 +94,7 @@ def held(request: Request) -> Iterator[str]:
 def lost(operation: Operation) -> list[str]:
     """Return the values that *operation* is given and that its request does not hold."""
     arguments = Arguments(operation.__module__.partition(".")[0])
-    hints = get_type_hints(operation)
+    hints = get_type_hints(operation, localns=arguments.names)
     del hints["return"]
     request = Request.of(operation(**{name: arguments.of(hint) for name, hint in hints.items()}))
     return [*(arguments.texts - Counter(held(request))).elements()]

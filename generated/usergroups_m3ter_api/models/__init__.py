@@ -1,5 +1,7 @@
 """Contains all the data models used in inputs/outputs"""
 
+from __future__ import annotations
+
 from .error import Error
 from .group_item import GroupItem
 from .group_item_page import GroupItemPage

@@ -1,5 +1,7 @@
 """Contains all the data models used in inputs/outputs"""
 
+from __future__ import annotations
+
 from .company_user import CompanyUser
 from .error import Error
 from .project_role import ProjectRole
