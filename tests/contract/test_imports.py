@@ -32,7 +32,7 @@ OPTIONAL = [
 
 
 # What both clients can be imported without: `import` is what a command, a worker or a lambda waits for first.
-LATER = ["usergroups.bulk", "usergroups_m3ter_api.client", "usergroups_smartpm_api.client"]
+LATER = ["httpcore", "usergroups.bulk", "usergroups_m3ter_api.client", "usergroups_smartpm_api.client"]
 
 
 def imported(file: Path) -> Iterator[str]:
