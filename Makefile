@@ -100,7 +100,7 @@ mutate: $(MUTATE) ## break the code in small ways and see that a unit test fails
 	$(BIN)/mutmut results
 
 .PHONY: bench
-bench: $(BENCH) ## measure, and write docs/benchmarks.md, in about ten minutes; ARGS=--quick for a first look
+bench: $(BENCH) ## measure, and write docs/benchmarks.md, in about eight minutes; ARGS=--quick for a first look
 	$(PY) -m benchmarks $(ARGS)
 
 .PHONY: docs

@@ -1,8 +1,8 @@
 """
 Measure, print the figures, and write docs/benchmarks.md and docs/benchmarks.svg.
 
-    python -m benchmarks            all of it, up to ten minutes
-    python -m benchmarks --quick    less of everything, one or two minutes
+    python -m benchmarks            all of it, up to eight minutes
+    python -m benchmarks --quick    less of everything, about three minutes
     python -m benchmarks --smoke    this SDK alone for a moment: whether the benchmarks still run
 """
 
@@ -17,29 +17,36 @@ from benchmarks import chart, machine, report
 from benchmarks.alone import here
 from benchmarks.peers import PEERS
 from benchmarks.processes import ROOT, alone
-from benchmarks.results import Scale, measure_all
+from benchmarks.results import SPEED, Scale, measure_all
 from benchmarks.rounds import Plan
 
 _ALL = tuple(PEERS)
-_FULL = Scale(plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=4, seconds=1.5, warm_up=0.5))
+_FULL = Scale(plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=3, pairs=5, seconds=1.3, warm_up=0.3))
 _QUICK = Scale(
-    plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=1, seconds=0.6, warm_up=0.3),
+    plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=1, pairs=1, seconds=0.6, warm_up=0.3),
     limit_seconds=0.5,
+    profile_times=8,
     listings=((0.05, 0.05),),
     sweep_users=2_000,
     group_times=3,
-    imports=5,
+    body_times=1,
+    starts=3,
     items=100_000,
 )
 _SMOKE = Scale(
-    plan=Plan(peers=("usergroups",), callers=(4,), rounds=1, seconds=0.05, warm_up=0.01),
+    plan=Plan(peers=("usergroups",), callers=(4,), rounds=1, pairs=1, seconds=0.05, warm_up=0.01),
     limit_seconds=0.05,
+    profile_calls=20,
+    profile_times=1,
     pages=3,
     listings=((0.01, 0.01),),
     sweep_users=20,
     group_users=50,
     group_times=1,
-    imports=0,
+    body_size=64 * 1024,
+    body_times=1,
+    parsers=(SPEED,),
+    starts=0,
     items=2_000,
 )
 
@@ -50,7 +57,7 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the SDK beside its peers.")
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="less of everything: one or two minutes")
+    size.add_argument("--quick", action="store_true", help="less of everything: about three minutes")
     size.add_argument("--smoke", action="store_true", help="this SDK alone, for a moment")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of all clients")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for the order of the clients (default: 0)")

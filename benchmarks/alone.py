@@ -11,8 +11,11 @@ from typing import Any
 
 def here(module: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what `benchmarks.<module>.measure(**options)` comes to.
+    Return what `benchmarks.<module>.measure(**options)` comes to, *without* some packages if an option says so.
     """
+    options = dict(options)
+    for package in options.pop("without", ()):
+        sys.modules[package] = None  # type: ignore[assignment]  # as if it were not installed
     random.seed(0)  # back-off is drawn at random
     measure = importlib.import_module(f"benchmarks.{module}").measure
     figures: dict[str, Any] = asyncio.run(measure(**options))

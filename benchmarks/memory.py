@@ -50,9 +50,12 @@ async def measure(items: int) -> dict[str, float]:
         async for _ in client.list_user_groups("user"):
             seen += 1
             if seen == items // 10:
-                tenth = _peak()
-        return {"items": seen, "tenth": tenth, "all": _peak(), "seconds": time.perf_counter() - begin}
+                tenth = peak()
+        return {"items": seen, "tenth": tenth, "all": peak(), "seconds": time.perf_counter() - begin}
 
 
-def _peak() -> float:
+def peak() -> float:
+    """
+    Return the most memory that this process ever had, in bytes.
+    """
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT)

@@ -1,16 +1,15 @@
-"""The run as a page of Markdown."""
+"""The run as a page of Markdown: the goals first, then what a call costs, and the rest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.goals import goals
-from benchmarks.load import Cell
+from benchmarks import machine, sections
+from benchmarks.earlier import FIRST_ROUND
+from benchmarks.goals import Goal, cpu, goals, rate
 from benchmarks.peers import BASE, LIMIT, PEERS
-from benchmarks.results import ALLOWED, Results
+from benchmarks.results import Results
 from benchmarks.rounds import middle, ratio
-
-_MET = {True: "met", False: "**not met**", None: "-"}
+from benchmarks.sections import table
 
 
 def page(results: Results, chart: str, busy: float) -> str:
@@ -21,11 +20,31 @@ def page(results: Results, chart: str, busy: float) -> str:
 
 
 def _lines(results: Results, chart: str, busy: float) -> Iterator[str]:
-    plan = results.scale.plan
     yield "# Benchmarks"
     yield ""
-    yield "Made by `make bench`, which measures all of this again; figures are comparable within one run only."
+    yield "Made by `make bench`, which measures all of this again. Between runs only ratios can be compared."
     yield ""
+    yield from _circumstances(results, busy)
+    yield ""
+    yield "## Goals"
+    yield ""
+    yield "A ratio or a difference is the median of pairs that were measured next to each other, with the lowest and"
+    yield "the highest in parentheses. A block of the event loop is the median of several calls, told in the same way."
+    yield "Large bodies are measured with the extra `speed` and without it, and judged by the worse of the two."
+    yield ""
+    rows = ((goal.aim, goal.measured, _verdict(goal), _cause(goal)) for goal in goals(results))
+    yield from table(("goal", "measured", "met?", "cause"), rows)
+    yield from _both_rounds(results, chart)
+    yield from _calls(results)
+    yield from sections.profiles(results)
+    yield from sections.listings(results)
+    yield from sections.sweeps(results)
+    yield from sections.groups(results)
+    yield from sections.rest(results)
+
+
+def _circumstances(results: Results, busy: float) -> Iterator[str]:
+    plan = results.scale.plan
     yield f"- Machine: {machine.machine()}."
     if busy > 0.5:
         yield f"- **It was not quiet**: {busy:.1f} processes a core wanted to run when the run began."
@@ -34,23 +53,56 @@ def _lines(results: Results, chart: str, busy: float) -> Iterator[str]:
         f"- {plan.rounds} round{'s' if plan.rounds > 1 else ''} of {plan.seconds:g} s after {plan.warm_up:g} s of"
         f" warm-up; in each round every client once, in a process of its own, in an order drawn with seed {plan.seed}."
     )
+    yield (
+        f"- For each goal about two clients, {plan.pairs} pair{'s' if plan.pairs > 1 else ''} of the same length: the"
+        " two right after each other, in alternating order."
+    )
     rates = ", ".join(f"{rate:,.0f}/s {name}" for name, rate in results.server.items())
     yield f"- The server is a process of its own on the loopback interface; what it can do at most: {rates}."
-    yield "- Every client runs on asyncio's own event loop, with its own defaults."
+    yield "- Every client runs on asyncio's own event loop, with its own defaults. This SDK has its extra `speed`, if"
+    yield "  nothing else is said."
     for peer, reason in results.left_out.items():
         yield f"- Left out: {PEERS[peer].title} ({reason})."
+
+
+def _verdict(goal: Goal) -> str:
+    if goal.met is None:
+        return "-"
+    if goal.met:
+        return "met"
+    return "**not met**" if goal.by is None else f"**missed by {max(goal.by, 0.001):.1%}**"
+
+
+def _cause(goal: Goal) -> str:
+    return goal.cause if goal.met is False else ""
+
+
+def _both_rounds(results: Results, chart: str) -> Iterator[str]:
     yield ""
-    yield "## Goals"
+    yield "## The first round of work on speed, and now"
     yield ""
-    head = ("goal", "measured", "met?", "cause")
-    rows = (
-        (goal.aim, goal.measured, _MET[goal.met], goal.cause if goal.met is False else "") for goal in goals(results)
+    made = f"commit {FIRST_ROUND['commit']} ({FIRST_ROUND['machine']}, {FIRST_ROUND['python']})"
+    yield f"The first round is that of {made}. That run was on another day,"
+    yield "and perhaps on another machine: between runs only ratios can be compared, and these are ratios."
+    yield ""
+    yield f"![Requests per second of each client, as a multiple of httpx's, in the first round and now]({chart})"
+    yield ""
+    yield "CPU per call, as a multiple of the limit: the first round → now."
+    yield ""
+    callers = results.scale.plan.callers
+    yield from table(
+        ("client", *(f"{number} callers" for number in callers)),
+        (
+            (PEERS[peer].title, *(_then_and_now(results, peer, number) for number in callers))
+            for peer in results.scale.plan.peers
+        ),
     )
-    yield from table(head, rows)
-    yield ""
-    yield f"![Requests per second of each client]({chart})"
-    yield from _calls(results)
-    yield from _rest(results)
+
+
+def _then_and_now(results: Results, peer: str, callers: int) -> str:
+    then = FIRST_ROUND["cells"].get(str(callers), {}).get(peer)
+    now = ratio(results.cells, cpu, callers, peer, LIMIT)
+    return " → ".join(("-" if then is None else f"{then['cpu_to_limit']:.2f}", "-" if now is None else f"{now:.2f}"))
 
 
 def _calls(results: Results) -> Iterator[str]:
@@ -64,29 +116,13 @@ def _calls(results: Results) -> Iterator[str]:
         yield ""
         yield f"### {callers} callers"
         yield ""
-        head = (
-            "client",
-            "requests/s",
-            "x httpx",
-            "x limit",
-            "CPU µs",
-            "x httpx",
-            "x limit",
-            "p50 ms",
-            "p99 ms",
-            "errors",
-        )
+        speed = ("requests/s", "x httpx", "x limit")
+        head = ("client", *speed, "CPU µs", *speed[1:], "p50 ms", "p99 ms", "errors")
         yield from table(head, (_row(results, peer, callers) for peer in results.scale.plan.peers))
 
 
 def _row(results: Results, peer: str, callers: int) -> tuple[str, ...]:
     found = middle(results.cells[peer, callers])
-
-    def rate(cell: Cell) -> float:
-        return cell.rate
-
-    def cpu(cell: Cell) -> float:
-        return cell.cpu
 
     def against(other: str, *, by_cpu: bool) -> str:
         value = ratio(results.cells, cpu if by_cpu else rate, callers, peer, other)
@@ -106,84 +142,6 @@ def _row(results: Results, peer: str, callers: int) -> tuple[str, ...]:
         f"{found.p99:,.1f}",
         ", ".join(errors) or "0",
     )
-
-
-def _rest(results: Results) -> Iterator[str]:
-    if results.listings:
-        yield ""
-        yield f"## A listing of {results.scale.pages} pages"
-        yield ""
-        head = ("latency s", "work s", "prefetch", "seconds", "pages x wait", "ratio")
-        yield from table(
-            head,
-            (
-                (
-                    f"{one['latency']:g}",
-                    f"{one['work']:g}",
-                    "yes" if one["prefetch"] else "no",
-                    f"{one['seconds']:.2f}",
-                    f"{one['best']:.2f}",
-                    f"{one['seconds'] / one['best']:.3f}",
-                )
-                for one in results.listings
-            ),
-        )
-    if results.sweeps:
-        yield ""
-        yield f"## A sweep of {results.scale.sweep_users:,} users against a server that allows {ALLOWED} requests/s"
-        yield ""
-        head = ("`max_rate`", "seconds", "users/s", "answered", "errors", "answers of 429")
-        yield from table(
-            head,
-            (
-                (
-                    str(one["max_rate"]),
-                    f"{one['seconds']:.2f}",
-                    f"{one['answered'] / one['seconds']:,.0f}",
-                    f"{one['answered']:,}",
-                    ", ".join(f"{count} {name}" for name, count in one["errors"].items()) or "0",
-                    f"{one['refused']:,}",
-                )
-                for one in results.sweeps
-            ),
-        )
-    yield ""
-    yield "## The rest"
-    yield ""
-    yield from table(("what", "figure"), _facts(results))
-
-
-def _facts(results: Results) -> Iterator[tuple[str, str]]:
-    if found := results.decoding:
-        users = f"a group of {results.scale.group_users:,} users"
-        yield f"a call for {users} over an empty transport, CPU", f"{found['ours'] * 1e3:.1f} ms"
-        yield "`json.loads` of the same bytes, CPU", f"{found['json'] * 1e3:.1f} ms"
-        yield "pydantic's `model_validate_json` of them, CPU", f"{found['pydantic'] * 1e3:.1f} ms"
-        yield (
-            f"longest gap of a 5 ms heartbeat during a call for {users} over a socket",
-            f"{found['gap'] * 1e3:.1f} ms, at worst {found['longest_gap'] * 1e3:.1f} ms"
-            f" (without a call {found['idle_gap'] * 1e3:.1f} ms)",
-        )
-    for names, seconds in results.imports.items():
-        yield f"`import {names}` in a fresh interpreter", f"{seconds * 1e3:.0f} ms"
-    if found := results.clients:
-        yield "the first `M3terClient(...)` of a process", f"{found['first'] * 1e3:.1f} ms"
-        yield "each of the next ones", f"{found['later'] * 1e3:.2f} ms"
-    if found := results.memory:
-        peaks = f"{found['tenth'] / 2**20:.1f} MiB, then {found['all'] / 2**20:.1f} MiB"
-        yield f"peak memory after a tenth of {found['items']:,} items, and after all", peaks
-        yield "items/s in that listing, over an empty transport", f"{found['items'] / found['seconds']:,.0f}"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """
-    Return the lines of a table.
-    """
-    names = tuple(head)
-    yield "| " + " | ".join(names) + " |"
-    yield "| " + " | ".join("---" for _ in names) + " |"
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
 
 
 def write(results: Results, folder: Path, chart: str, busy: float) -> Path:

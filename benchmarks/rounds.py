@@ -7,10 +7,12 @@ from statistics import median
 import attrs
 
 from benchmarks.load import Cell
-from benchmarks.processes import Run
 
 Rounds = Mapping[tuple[str, int], Sequence[Cell]]
 """The rounds of a peer under a number of callers."""
+
+Measure = Callable[[str, int], Cell]
+"""Measures a peer under a number of callers."""
 
 
 @attrs.frozen(kw_only=True)
@@ -18,32 +20,29 @@ class Plan:
     """
     Which *peers* under how many *callers*, how often, and for how many *seconds* each time.
 
-    *seed* is for the order of the peers, another one in each round.
+    Each round has every peer once, each of the *pairs* the two of each pairing. *seed* is for the order
+    of the peers, another one in each round.
     """
 
     peers: tuple[str, ...]
     callers: tuple[int, ...]
     rounds: int
+    pairs: int
     seconds: float
     warm_up: float
     seed: int = 0
 
 
-def play(
-    plan: Plan, url: str, *, folder: str, run: Run, tell: Callable[[str], None]
-) -> dict[tuple[str, int], list[Cell]]:
+def play(plan: Plan, measure: Measure) -> dict[tuple[str, int], list[Cell]]:
     """
     Run the *plan*: a peer's rounds lie apart, so that whatever else the machine does meets all alike.
     """
     dice = random.Random(plan.seed)  # for the order of peers
     cells: dict[tuple[str, int], list[Cell]] = {}
-    for number in range(1, plan.rounds + 1):
+    for _ in range(plan.rounds):
         for callers in plan.callers:
             for peer in dice.sample(plan.peers, len(plan.peers)):
-                options = {"peer": peer, "url": url, "callers": callers, "folder": folder}
-                cell = Cell(**run("load", {**options, "seconds": plan.seconds, "warm_up": plan.warm_up}))
-                cells.setdefault((peer, callers), []).append(cell)
-                tell(f"round {number}, {callers} callers, {peer}: {cell.rate:,.0f}/s, {cell.cpu:,.0f} µs of CPU a call")
+                cells.setdefault((peer, callers), []).append(measure(peer, callers))
     return cells
 
 

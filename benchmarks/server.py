@@ -34,14 +34,17 @@ class Options:
     """
     What the server does beside answering.
 
-    A listing has so many *pages* of so many *groups*; a SmartPM group has so many *users*; an answer
-    takes *latency* seconds; above *rate_limit* requests in a second of the clock, the rest of that second
-    is answered 429, as m3ter documents it.
+    A listing has so many *pages* of so many *groups*; a SmartPM group has so many *users*, or is of one
+    of the kinds of `bodies`, *kind*, and has *size* bytes; an answer takes *latency* seconds; above
+    *rate_limit* requests in a second of the clock, the rest of that second is answered 429, as m3ter
+    documents it.
     """
 
     pages: int = 1
     groups: int = bodies.GROUPS
     users: int = 0
+    kind: str = ""
+    size: int = bodies.LARGEST
     latency: float = 0.0
     rate_limit: int | None = None
 
@@ -59,7 +62,8 @@ class Site:
             answer(bodies.page(options.groups, f"page-{number + 1}" if number + 1 < options.pages else None, number))
             for number in range(options.pages)
         ]
-        self._group = answer(bodies.user_group(options.users))
+        group = bodies.of_size(options.kind, options.size) if options.kind else bodies.user_group(options.users)
+        self._group = answer(group, "400 Bad Request" if options.kind == bodies.ERROR else "200 OK")
         self._token = answer(bodies.TOKEN)
         self._refusal = answer(b'{"message": "Too many requests"}', "429 Too Many Requests")
         self._nothing = answer(b'{"message": "Not found"}', "404 Not Found")
