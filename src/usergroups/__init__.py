@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .pagination import AsyncPager, Page
     from .smartpm import SmartPMClient
 else:
-    _HOMES = (
+    _HOMES = (  # in the order in which they are searched: whoever imports a client does not import what is below it
         "errors",
         "pagination",
         "_auth.token",

@@ -13,8 +13,8 @@ from ._http.connections import KEPT_ALIVE
 from ._http.environment import ChooseProxy
 from ._http.exchange import MessageTransport
 from ._http.failures import ProxyAnswerError, StaleError
-from ._http.network import Unread
 from ._http.request import Message
+from ._http.unread import Unread
 from .errors import ConfigurationError
 
 try:
@@ -88,24 +88,26 @@ class AiohttpTransport(MessageTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send *request*, and return the response, with its body still to be read."""
-        return await self.send(
-            Message(
-                method=request.method,
-                origin=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
-                target=request.url.raw_path.decode("ascii"),
-                headers=request.headers.raw,
-                content=await request.aread(),
-                timeouts=request.extensions.get("timeout", {}),
-            )
+        message = Message(
+            method=request.method,
+            origin=f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+            target=request.url.raw_path.decode("ascii"),
+            headers=request.headers.raw,
+            content=await request.aread(),
+            timeouts=request.extensions.get("timeout", {}),
         )
+        response = await self.send(message)
+        request.extensions = {**request.extensions, "proxy": message.proxy}
+        return response
 
     async def send(self, message: Message) -> httpx.Response:
         """Send *message*, and return the response, with its body still to be read."""
         proxy = self._choose_proxy(message.origin)
-        in_tunnel = message.origin.startswith(
-            "https"
-        )  # the proxy gets its credentials with CONNECT, and sees no request
+        in_tunnel = message.origin.startswith("https:")  # the proxy gets its credentials with CONNECT, sees no request
         name = "" if proxy is None else proxy.url.netloc.decode("ascii")
+        message.proxy = "" if in_tunnel else name
+        # Else aiohttp names a type for the content, and even for a POST without any.
+        skipped = ["Content-Type"] if message.content or message.method != "GET" else None
         session = await self._session()
         try:
             response = await session.request(
@@ -113,7 +115,7 @@ class AiohttpTransport(MessageTransport):
                 URL(message.origin + message.target, encoded=True),
                 headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in message.headers]
                 + ([] if in_tunnel else _credentials(proxy)),
-                skip_auto_headers=None if message.method == "GET" else ["Content-Type"],  # it may have no content
+                skip_auto_headers=skipped,
                 data=message.content or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
@@ -126,12 +128,7 @@ class AiohttpTransport(MessageTransport):
             )
         except aiohttp.ClientError as error:
             raise _as_httpx(error, name) from error
-        return httpx.Response(
-            response.status,
-            headers=response.raw_headers,
-            stream=_Body(response),
-            extensions={"proxy": "" if in_tunnel else name},  # it may have responded itself
-        )
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
 
     async def aclose(self) -> None:
         """Close the connections of this loop."""

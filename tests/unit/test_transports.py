@@ -462,3 +462,16 @@ async def test_f83_aiohttp_that_will_not_be_listened_to_uses_no_connection_twice
             await response.aclose()
 
     assert [one.requests for one in server.connections] == [1, 1]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_content_of_another_client_gets_no_type(server: FaultServer, method: str) -> None:
+    """A client of httpx on this transport sends the headers that it says, whatever aiohttp would add."""
+    server.always("/", answer(b"{}"))
+
+    async with httpx.AsyncClient(transport=aiohttp_transport()) as client:
+        await client.request(method, f"{server.url}/", content=b"x")
+
+    (request,) = server.asked("/")
+    assert request.body == b"x"
+    assert "content-type" not in dict(request.headers)

@@ -1,4 +1,4 @@
-"""How a client makes connections of its own, out of httpcore. That one is slow to import, so this module is, too."""
+"""Connections of a client's own, made with httpcore: imported late, because httpcore is slow to import."""
 
 import ssl
 from contextlib import suppress

@@ -44,14 +44,14 @@ class Response:
 class MessageTransport(httpx.AsyncBaseTransport):
     """
     A transport that can do without an `httpx.Request`, which takes long to make.
+
+    It sets the *proxy* of a message to the host of its own proxy, if that may respond itself.
     """
 
     @abstractmethod
     async def send(self, message: Message) -> httpx.Response:
         """
         Send *message*, and return the response, with its body still to be read.
-
-        The response's extension "proxy" is the host of a proxy that may have responded itself, or empty.
         """
 
 
@@ -73,7 +73,9 @@ async def exchange(
         if isinstance(transport, MessageTransport):
             response = await transport.send(message)
         else:
-            response = await transport.handle_async_request(message.as_httpx())
+            request = message.as_httpx()
+            response = await transport.handle_async_request(request)
+            message.proxy = request.extensions.get("proxy", "")
         if sum(len(name) + len(value) for name, value in response.headers.raw) > _LARGEST_HEADERS:
             await response.aclose()
             return Failure(reason=f"the answer's headers are longer than {_LARGEST_HEADERS:,} bytes")
@@ -92,5 +94,5 @@ async def exchange(
         body=body,
         flaw=flaw,
         sent_at=sent_at,
-        proxy=response.extensions.get("proxy", message.proxy),
+        proxy=message.proxy,
     )
