@@ -12,13 +12,10 @@ from ._http.exchange import Response
 from ._http.request import Request
 from ._http.retry import FOREVER
 from ._http.sender import CLOSED, Call, Sender
-from ._models import MismatchError, Reader, is_array
+from ._models import MismatchError, Reader
 from ._telemetry import observe
 from .errors import APIConnectionError, APITimeoutError, UserGroupsError
 
-_BATCH = 200  # models read per turn of the event loop
-
-M = TypeVar("M")
 T = TypeVar("T")
 
 Timeout = float | EllipsisType | None
@@ -149,20 +146,3 @@ def _check(response: Response) -> None:
         raise MismatchError("$", f"its status is {response.status_code}, not 200")
     if response.flaw:
         raise MismatchError("$", response.flaw)
-
-
-async def read_all(reader: Reader, model: type[M], raw: object, path: str = "$") -> list[M]:
-    """
-    Return each item of *raw*, an array, as a *model*, read in batches, so that the event loop can run in between.
-
-    Raises `MismatchError` if *raw* is not an array, or an item does not fit.
-    """
-    if not is_array(raw):
-        raise MismatchError(path, "it is not an array")
-    models: list[M] = []
-    for start in range(0, len(raw), _BATCH):
-        if start:
-            await asyncio.sleep(0)
-        batch = enumerate(raw[start : start + _BATCH], start)
-        models += [reader.read(model, one, f"{path}[{index}]") for index, one in batch]
-    return models

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from logging import getLogger
@@ -63,10 +63,7 @@ def parse_json(body: bytes) -> object:
         with suppress(Exception):  # what it does not take, the other parser may
             return fast_json.decode(body)
     try:
-        text = body.decode(json.detect_encoding(body))
-        if "\\" in text and (r"\ud" in text or r"\uD" in text):
-            text = _without_lone_surrogates(text)
-        return _DECODER.decode(text)
+        return DECODER.decode(without_lone_surrogates(body.decode(json.detect_encoding(body))))
     except RecursionError:
         reason = "it is nested too deeply"
     except ValueError:  # not JSON, a number that is infinite or too long to parse, or text that cannot be decoded
@@ -75,16 +72,20 @@ def parse_json(body: bytes) -> object:
     raise MismatchError("$", reason)
 
 
-_ESCAPES = re.compile(rb"\\(?:(\\|u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{2}))|u(?i:d[89a-f][0-9a-f]{2}))")
+_HALF = re.compile(
+    r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
+)
 
 
-def _without_lone_surrogates(text: str) -> str:
-    """Return the JSON *text* with each escape of half a surrogate pair replaced by U+FFFD."""
-    result = bytearray(text, "utf-8")  # changed in place: as parts, millions of escapes would take much memory
-    for escape in _ESCAPES.finditer(result):
-        if not escape[1]:  # neither an escaped backslash nor a pair
-            result[escape.start() : escape.end()] = rb"\ufffd"
-    return result.decode()
+def without_lone_surrogates(text: str) -> str:
+    """
+    Return the JSON *text*, with each escape of half a surrogate pair replaced by U+FFFD. Its length stays the same.
+    """
+    if "\\" not in text or (r"\ud" not in text and r"\uD" not in text) or "\0" in text:  # no JSON has the last
+        return text
+    marked = text.replace(r"\\", "\0\0")  # so that each backslash begins an escape
+    return _HALF.sub(r"\\ufffd", marked).replace("\0\0", r"\\")
 
 
 def _finite(number: str) -> float:
@@ -94,7 +95,7 @@ def _finite(number: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 _MISSING = object()  # the value of a required field that did not arrive
@@ -107,15 +108,13 @@ class _Table:
     """
     The *fields* of a model: for each, its JSON name, the value if it is absent, and its kind.
 
-    *others* is the kind of what is in no field, or None where that may be anything. *read_full* reads an object that
-    has each field and no other, *read_any* one with any. Both raise one of `UNFIT` for an object with a value that they
-    do not know how to read.
+    *others* is the kind of what is in no field, or None where that may be anything. *read* reads an object as the
+    model. It raises one of `UNFIT` for what is no object, or has a value that it does not know how to read.
     """
 
     fields: Sequence[_Field]
     others: Kind | None
-    read_full: Read
-    read_any: Read
+    read: Read
 
 
 @cache
@@ -129,24 +128,40 @@ def _table(model: Any) -> _Table:
         (json_name, _MISSING if field.default is attrs.NOTHING else None, Kind.of(hints[field.name]))
         for json_name, field in zip(json_names, attributes, strict=True)
     ]
-    others = None if other is Any else Kind.of(other)
-    return _Table(fields, others, _compiled(model, fields, full=True), _compiled(model, fields, full=False))
+    if other is not Any:
+        return _Table(fields, Kind.of(other), _unfit)
+    names = [field.name for field in attributes]
+    read_any = _compiled(model, names, fields)
+    return _Table(fields, None, _compiled(model, names, fields, read_any))
 
 
-def _compiled(model: Any, fields: Sequence[_Field], *, full: bool) -> Read:
-    """Return a function that reads an object as a *model*, compiled for it as attrs compiles its `__init__`."""
+def _unfit(_: object) -> object:
+    raise KeyError
+
+
+def _compiled(model: Any, names: Sequence[str], fields: Sequence[_Field], read_any: Read | None = None) -> Read:
+    """
+    Return a function that reads an object as a *model*, compiled for it as attrs compiles its `__init__`.
+
+    With *read_any*, it reads what has each field and no other by itself, which is faster, and leaves the rest to that.
+    """
+    known: dict[str, Any] = {"model": model, "new": object.__new__, "read_any": read_any, "unchanged": unchanged}
+    known["json_names"] = frozenset(json_name for json_name, _, _ in fields)
     lines = ["def read(raw):"]
-    known: dict[str, Any] = {"model": model, "names": frozenset(name for name, _, _ in fields)}
-    for n, (name, absent, kind) in enumerate(fields):
-        lines.append(f"v{n} = raw[{name!r}]" if full or absent is _MISSING else f"v{n} = raw.get({name!r})")
-        if any(read is not unchanged for read in kind.reads.values()):
-            lines.append(f"v{n} = reads{n}[v{n}.__class__](v{n})")
-        else:
-            lines.append(f"if v{n}.__class__ not in reads{n}: raise KeyError")
+    if read_any:
+        lines.append("if raw.__class__ is not dict: raise KeyError")
+        lines.append(f"if len(raw) != {len(fields)}: return read_any(raw)")
+    lines.append("made = new(model)")
+    for n, (name, (json_name, absent, kind)) in enumerate(zip(names, fields, strict=True)):
         known[f"reads{n}"] = kind.reads
-    lines.append(f"made = model({', '.join(f'v{n}' for n in range(len(fields)))})")
-    if not full:
-        lines.append("made.additional_properties = {key: raw[key] for key in raw if key not in names}")
+        lines.append(f"v = raw[{json_name!r}]" if read_any or absent is _MISSING else f"v = raw.get({json_name!r})")
+        if any(read is not unchanged for read in kind.reads.values()):
+            lines.append(f"if (read := reads{n}[v.__class__]) is not unchanged: v = read(v)")
+        else:
+            lines.append(f"if v.__class__ not in reads{n}: raise KeyError")
+        lines.append(f"made.{name} = v")
+    others = "{}" if read_any else "{key: raw[key] for key in raw if key not in json_names}"
+    lines.append(f"made.additional_properties = {others}")
     exec("\n    ".join([*lines, "return made"]), known)  # noqa: S102  # of nothing that arrived
     read: Read = known["read"]
     return read
@@ -181,16 +196,27 @@ class Reader:
         value stays in `additional_properties`. Lists are the exception: one that cannot be read must not look like an
         empty one. Raises `MismatchError` for anything else that does not fit.
         """
-        if not is_object(raw):
-            raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
         generated: Any = model
         table = _table(generated)
-        if table.others is None:
-            try:
-                return cast("M", (table.read_full if len(raw) == len(table.fields) else table.read_any)(raw))
-            except UNFIT:
-                pass
+        try:
+            return cast("M", table.read(raw))
+        except UNFIT:
+            pass
+        if not is_object(raw):
+            raise MismatchError(path, f"it is {_json_type(raw)}, not an object")
         return cast("M", self._one_by_one(generated, table, raw, path))
+
+    def read_all(self, model: type[M], raw: Sequence[object], path: str, first: int = 0) -> list[M]:
+        """
+        Return each of *raw* as an instance of *model*, as `read` does. The first stood at *path*[*first*].
+        """
+        generated: Any = model
+        read: Callable[[object], Any] = _table(generated).read
+        try:
+            return [read(one) for one in raw]
+        except UNFIT:
+            pass
+        return [self.read(model, one, f"{path}[{index}]") for index, one in enumerate(raw, first)]
 
     def _one_by_one(self, model: Any, table: _Table, raw: dict[str, object], path: str) -> object:
         """Return *raw* as a *model*. What is not required and does not fit is None, and kept as it is."""

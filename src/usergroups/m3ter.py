@@ -31,14 +31,15 @@ from ._auth.credentials import ClientCredentials
 from ._auth.source import TokenSource
 from ._auth.store import TokenStore
 from ._auth.token import basic_credentials
-from ._client import Client, Timeout, read_all
+from ._client import Client, Timeout
 from ._http.errors import unexpected
 from ._http.exchange import Response
 from ._http.rate import RateLimit
 from ._http.request import Request
 from ._http.retry import RetryPolicy
 from ._http.sender import Sender
-from ._models import MismatchError, Reader, is_array, is_object, parse_json
+from ._lists import read_list
+from ._models import MismatchError, Reader, is_array, is_object
 from ._secrets import Redactor, hide
 from .errors import ConfigurationError, PaginationError
 from .pagination import AsyncPager, Fetched, Page
@@ -297,14 +298,16 @@ async def _read_page(model: type[M], reader: Reader, response: Response) -> Page
 
     The documentation of user groups shows one bare group; the other lists of this API come in an envelope.
     """
-    document = parse_json(response.body)
+    document, models = await read_list(reader, model, "data", response.body)
     if is_array(document):
-        return Page(tuple(await read_all(reader, model, document)))
+        return Page(tuple(models.all()))
     if not is_object(document):
         raise MismatchError("$", "it is neither an object nor an array")
     data = document.get("data")
-    if data is not None:
-        items = await read_all(reader, model, data, "$.data")
+    if is_array(data):
+        items = models.all()
+    elif data is not None:
+        raise MismatchError("$.data", "it is not an array")
     elif "id" in document:
         items = [reader.read(model, document)]
     elif "data" in document or not document:

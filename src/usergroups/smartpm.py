@@ -22,13 +22,14 @@ from usergroups_smartpm_api.models import CompanyUser, ProjectRole, ProjectRoles
 from . import _arguments
 from ._arguments import of_call, of_client
 from ._auth.key import KeyAuth
-from ._client import Client, read_all
+from ._client import Client
 from ._http.exchange import Response
 from ._http.rate import RateLimit
 from ._http.request import Request
 from ._http.retry import RetryPolicy
 from ._http.sender import Sender
-from ._models import MismatchError, Reader, is_array, is_object, parse_json
+from ._lists import read_list
+from ._models import MismatchError, Reader, is_array
 from ._secrets import Redactor, hide
 
 __all__ = ["CompanyUser", "ProjectRole", "ProjectRoles", "SmartPMClient", "User", "UserGroup"]
@@ -146,24 +147,26 @@ def _uuid(name: str, value: object) -> UUID:
 
 
 async def _read_group(reader: Reader, group_id: UUID, response: Response) -> UserGroup:
-    """Return the group *group_id*. Its own fields are read first, then its users, of whom there may be many."""
-    document = parse_json(response.body)
-    users = document.get("users") if is_object(document) else None
-    if not is_object(document) or not is_array(users):
-        return reader.read(UserGroup, document)
-    group = reader.read(UserGroup, {**document, "users": []})
+    """Return the group *group_id*. Its own fields come first, then its users, of whom there may be many."""
+    document, users = await read_list(reader, User, "users", response.body)
+    group = reader.read(UserGroup, document)
     if group.id != group_id:
         raise MismatchError("$.id", "it is the id of another group than was asked for")
-    group.users = await read_all(reader, User, users, "$.users")
+    group.users = users.all()
     return group
 
 
 async def _read_users(reader: Reader, response: Response) -> list[CompanyUser]:
-    return await read_all(reader, CompanyUser, parse_json(response.body))
+    document, users = await read_list(reader, CompanyUser, "", response.body)
+    if not is_array(document):
+        raise MismatchError("$", "it is not an array")
+    return users.all()
 
 
 async def _read_roles(reader: Reader, user_id: UUID, response: Response) -> ProjectRoles:
-    roles = reader.read(ProjectRoles, parse_json(response.body))
+    document, project_roles = await read_list(reader, ProjectRole, "projectRoles", response.body)
+    roles = reader.read(ProjectRoles, document)
+    roles.project_roles = project_roles.all()
     if roles.user_id not in (None, user_id):
         raise MismatchError("$.userId", "it is the id of another user than was asked for")
     return roles

@@ -178,7 +178,7 @@ class TestAnswers:
             method="GET", json=[least("m3ter", "UserGroup", id=str(number)) for number in range(30_000)]
         )
 
-        async with Heartbeat() as heartbeat:
+        async with Heartbeat(period=0) as heartbeat:
             groups = await m3ter.list_user_groups("u-1").collect()
 
         assert [group.id for group in groups] == [str(number) for number in range(30_000)]

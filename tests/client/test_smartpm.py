@@ -125,11 +125,11 @@ class TestAnswers:
         """A group of 20,000 users comes whole and in its order, and others get their turns while it is read."""
         give_group(httpx_mock, *(user(loginCount=number) for number in range(20_000)))
 
-        async with Heartbeat() as heartbeat:
+        async with Heartbeat(period=0) as heartbeat:
             group = await smartpm.get_user_group(GROUP_ID)
 
         assert [one.login_count for one in group.users] == [*range(20_000)]
-        assert heartbeat.beats > 5
+        assert heartbeat.beats > 20
 
     @pytest.mark.parametrize(
         ("answer", "json_path"),

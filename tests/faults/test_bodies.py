@@ -11,19 +11,22 @@ from typing import Any
 
 import pytest
 
-from faults.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, cases, memory
+from faults.calls import GROUP, GROUP_ID, MIB, PAGE, TOKEN, Options, Provider, cases, memory, no_garbage_collection
 from rig.bodies import least
 from rig.fixtures import MakeM3ter, MakeSmartPM
+from rig.goes import goes
+from rig.heartbeat import Heartbeat
 from rig.leaks import Watch
 from rig.script import answer, flood, head, json_answer, token_answer
 from rig.server import FaultServer
-from usergroups import M3terClient, RetryPolicy, ServerError, SmartPMClient, UnexpectedResponseError
+from usergroups import BadRequestError, M3terClient, RetryPolicy, ServerError, SmartPMClient, UnexpectedResponseError
 
 CAP = 32 * MIB  # bytes of a body, after decompression
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 USER = least("smartpm", "User", id=OTHER_ID, email="ada@example.com")
 GOOD = least("m3ter", "UserGroup", id="1", version=7, name="Operators", dtCreated="2024-02-29T12:00:00Z")
 DEEP = b"[" * 200_000
+TOO_MANY = "it holds more values than real records of its length do"
 
 Warned = Callable[[], list[str]]
 
@@ -263,6 +266,81 @@ async def test_f51_no_depth_is_too_deep(server: FaultServer, m3ter: M3terClient,
             assert group.id == "deep"
         except UnexpectedResponseError as error:
             watch.saw(error)
+
+
+# 107: bodies that are made to cost
+
+
+def filled(before: bytes, piece: bytes, after: bytes = b"") -> bytes:
+    """Return *before*, as many of *piece* as fit into the bound of a body, and *after*."""
+    return before + piece * ((CAP - len(before) - len(after)) // len(piece)) + after
+
+
+COSTLY = {
+    "empty arrays": (lambda: filled(b'{"data": [', b"[],", b"[]]}"), TOO_MANY),
+    "empty objects": (lambda: filled(b'{"data": [', b"{},", b"{}]}"), TOO_MANY),
+    "zeros under an unknown name": (lambda: filled(b'{"data": [], "zeros": [', b"0,", b"0]}"), TOO_MANY),
+    "a million names": (
+        lambda: b'{"data": [], %b}' % b",".join(b'"name %d": 0' % n for n in range(1_000_000)),
+        TOO_MANY,
+    ),
+    "an item of arrays": (lambda: filled(b'{"data": [{"id": "1", "more": [', b"[[]],", b"[]]}]}"), TOO_MANY),
+    "arrays in arrays": (lambda: filled(b'{"data": [', b"[" * 400 + b"]" * 400 + b",", b"[]]}"), TOO_MANY),
+    "halves of surrogate pairs": (lambda: filled(b'{"id": "', rb"\ud800", b'"}'), TOO_MANY),
+    "deep": (lambda: b"[" * CAP, TOO_MANY),
+    "white space": (lambda: filled(b"", b" "), "it is not JSON"),
+    "white space in a list": (lambda: filled(b'{"data": [{"id": "1"}', b" ", b"]}"), ""),
+    "one long text": (lambda: filled(b'{"data": [{"id": "', b"x", b'"}]}'), ""),
+}
+
+
+@cases("make reason", COSTLY)
+async def test_f107_body_made_to_cost(
+    server: FaultServer, m3ter: M3terClient, watch: Watch, make: Callable[[], bytes], reason: str
+) -> None:
+    """A body as long as may be, and like no real one, is read or refused, and stops the loop for a moment at most."""
+    server.always(PAGE, answer(make()))
+
+    async def ask() -> None:
+        if reason:
+            with watch.raises(UnexpectedResponseError, match=reason) as caught:
+                await m3ter.list_user_groups("ada").collect()
+            assert caught.value.json_path == "$"
+        else:
+            assert len(await m3ter.list_user_groups("ada").collect()) == 1
+
+    with memory() as peak:
+        await ask()
+        assert peak() < 10 * CAP
+    for go in goes():
+        async with Heartbeat() as heartbeat:
+            await ask()
+        go.took(heartbeat.largest_gap, at_most=0.25)
+
+
+async def test_f107_longest_answer_leaves_the_loop_free(server: FaultServer, smartpm: SmartPMClient) -> None:
+    """A group as long as may be comes whole, and the loop runs all the while."""
+    user = json.dumps({**USER, "firstName": "Ada", "lastLogin": "2024-02-29T12:00:00Z", "title": "Planner"}).encode()
+    body = filled(json.dumps(group_of()).encode()[:-2], user + b", ", user + b"]}")
+    server.always(GROUP, answer(body))
+
+    for go in goes():
+        with no_garbage_collection():  # it takes longest of all, for as long as these users live
+            async with Heartbeat() as heartbeat:
+                group = await smartpm.get_user_group(GROUP_ID)
+        assert len(group.users) == body.count(b"email")
+        go.took(heartbeat.largest_gap, at_most=0.05)
+
+
+async def test_f107_longest_error_leaves_the_loop_free(server: FaultServer, smartpm: SmartPMClient) -> None:
+    """The body of an error may be as long, and only its beginning is looked at."""
+    server.always(GROUP, answer(filled(b'{"errors": [', b"[],", b"[]]}"), 400))
+
+    for go in goes():
+        async with Heartbeat() as heartbeat:
+            with pytest.raises(BadRequestError):
+                await smartpm.get_user_group(GROUP_ID)
+        go.took(heartbeat.largest_gap, at_most=0.05)
 
 
 # 52 and 109: fields that do not fit

@@ -1,7 +1,6 @@
 """The life of a token: one fetch for all, a new one ahead of time, what the endpoint may answer, and who is refused."""
 
 import asyncio
-import gc
 import gzip
 import os
 import random
@@ -9,8 +8,7 @@ import sys
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -31,6 +29,7 @@ from faults.calls import (
     good_tokens,
     listed,
     memory,
+    no_garbage_collection,
     only_with,
     presented,
     serve,
@@ -118,20 +117,6 @@ async def outcomes(tasks: list["asyncio.Task[object]"]) -> list[BaseException | 
     """Return what each of *tasks* raised, or None."""
     results = await asyncio.gather(*tasks, return_exceptions=True)
     return [one if isinstance(one, BaseException) else None for one in results]
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """
-    Keep the interpreter from walking over the crowd.
-
-    10,000 tasks that do nothing but wait make it stop the loop for up to 0.1 s, without any SDK.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 async def test_f01_ten_thousand_callers_share_one_fetch(

@@ -2,10 +2,11 @@
 
 import copy
 import json
+import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
 from functools import partial
@@ -157,6 +158,7 @@ class TestParseJSON:
             pytest.param('"\ud800"'.encode("utf-16-le", "surrogatepass"), "it is not JSON", id="half a pair, raw"),
             pytest.param(rb'"\ud8", "', "it is not JSON", id="half an escape"),
             pytest.param(rb'"\Ud800"', "it is not JSON", id="an escape that is none"),
+            pytest.param(b'"\\ud800\0\0"', "it is not JSON", id="raw zeros beside an escape"),
         ],
     )
     def test_f51_f99_what_is_no_json(self, body: bytes, reason: str) -> None:
@@ -197,6 +199,7 @@ class TestParseJSON:
             pytest.param(rb'"\uD83D\uDE00"', "\U0001f600", id="a pair"),
             pytest.param(rb'"\ud83d\n\ude00"', "\ufffd\n\ufffd", id="a pair that is parted"),
             pytest.param(rb'"\\ud800 \\\ud800"', "\\ud800 \\\ufffd", id="an escaped backslash"),
+            pytest.param(rb'"\\\\ud800\n\u00ed\ud83d"', "\\\\ud800\n\u00ed\ufffd", id="two escaped backslashes"),
             pytest.param(rb'{"\ud800": [{"\udc00": null}]}', {"\ufffd": [{"\ufffd": None}]}, id="keys"),
             pytest.param('["é漢", "\\ud800"]'.encode("utf-16"), ["é漢", "\ufffd"], id="UTF-16"),
         ],
@@ -283,6 +286,24 @@ class TestBuild:
 
         assert one.last_login is None
         assert one.to_dict()["lastLogin"] == text
+
+    @unhurried
+    @given(
+        st.uuids().map(str) | st.from_regex(r"\A(urn:|uuid:|[{}]|-|[0-9a-fA-F]{8}|[0-9]{4}){1,9}\Z") | st.text(),
+        st.sampled_from([str, str.upper, "{{{}}}".format, "urn:uuid:{}".format, lambda text: text.replace("-", "")]),
+    )
+    def test_uuids(self, text: str, spelt: Callable[[str], str]) -> None:
+        """Whatever Python takes for a UUID is one, and the same, and nothing else is."""
+        try:
+            expected = UUID(spelt(text))
+        except ValueError:
+            assert mismatch(smartpm.User, user(id=spelt(text))).json_path == "$.id"
+            return
+
+        found = build(smartpm.User, user(id=spelt(text))).id
+
+        assert (found, found.is_safe, repr(found)) == (expected, expected.is_safe, repr(expected))
+        assert pickle.loads(pickle.dumps(found)) == expected  # our own
 
     @pytest.mark.parametrize("number", ["3.0", "-0.0", "1E22", str(2**70)])
     def test_f98_whole_numbers(self, number: str) -> None:
