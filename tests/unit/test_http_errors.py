@@ -173,6 +173,15 @@ def test_message_of_a_long_body_is_found() -> None:
     assert len(error.body) == 4096
 
 
+def test_f107_body_of_very_many_values_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tens of thousands of values are no error that anybody wrote: the body stands for itself, and costs nothing."""
+    monkeypatch.delattr("json.loads")
+
+    error = status_error(answer(500, "[" + "[]," * 10_000 + "[]]"))
+
+    assert error.message.startswith("[[],[],[]")
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

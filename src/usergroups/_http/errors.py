@@ -34,6 +34,7 @@ _ERRORS: Mapping[int, type[APIStatusError]] = {
     429: RateLimitedError,
 }
 _MOST_READ = 256 * 1024  # bytes of a body in which the provider's message is looked for
+_MOST_VALUES = 20_000  # of a JSON body that is parsed for it: more would only take time
 _LONGEST_BODY = 4096  # characters of a body that an error keeps
 _LONGEST_HEADERS = 32 * 1024  # characters of headers that an error keeps; usual servers send up to 8 KiB
 _LONGEST_MESSAGE = 1000  # characters of a provider's message that an error keeps
@@ -169,6 +170,8 @@ def _title(page: str) -> str:
 
 def _message(text: str) -> str:
     """Return the provider's message in *text*, which is not markup."""
+    if sum(map(text.count, ",[{")) > _MOST_VALUES:
+        return text
     try:
         document: object = json.loads(text)
         found = [document.get(name) for name in _MESSAGE_FIELDS] if is_object(document) else [document]
