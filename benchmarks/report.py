@@ -30,7 +30,7 @@ def _lines(results: Results, chart: str, busy: float) -> Iterator[str]:
     yield ""
     yield "A ratio or a difference is the median of pairs that were measured next to each other, with the lowest and"
     yield "the highest in parentheses. A block of the event loop is the median of several calls, told in the same way."
-    yield "Large bodies are measured with the extra `speed` and without it, and judged by the worse of the two."
+    yield "Blocks by large bodies are measured with the extra `speed` and without it, and judged by the worse."
     yield ""
     rows = ((goal.aim, goal.measured, _verdict(goal), _cause(goal)) for goal in goals(results))
     yield from table(("goal", "measured", "met?", "cause"), rows)
