@@ -13,8 +13,8 @@ from ._http.connections import KEPT_ALIVE
 from ._http.environment import ChooseProxy
 from ._http.exchange import MessageTransport
 from ._http.failures import ProxyAnswerError, StaleError
+from ._http.network import Unread
 from ._http.request import Message
-from ._http.unread import Unread
 from .errors import ConfigurationError
 
 try:

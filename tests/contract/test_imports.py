@@ -32,7 +32,7 @@ OPTIONAL = [
 
 
 # What both clients can be imported without: `import` is what a command, a worker or a lambda waits for first.
-LATER = ["httpcore", "usergroups.bulk", "usergroups_m3ter_api.client", "usergroups_smartpm_api.client"]
+LATER = ["usergroups.bulk", "usergroups_m3ter_api.client", "usergroups_smartpm_api.client"]
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -88,11 +88,3 @@ def test_importing_the_clients_imports_no_extra() -> None:
 def test_importing_the_clients_imports_nothing_that_is_slow_and_needed_later_or_never() -> None:
     """Both clients can be imported without what only connections, bodies or sweeps need."""
     assert after("from usergroups import M3terClient, SmartPMClient", LATER) == []
-
-
-def test_another_transport_needs_no_httpcore() -> None:
-    """Nor does a client on aiohttp import it, which is slow to import."""
-    made = "from usergroups.transports import aiohttp_transport; made = aiohttp_transport()"
-    client = "from usergroups import SmartPMClient; SmartPMClient(api_key='k', company_id='c', transport=made)"
-
-    assert after(f"{made}\n{client}", ["httpcore"]) == []

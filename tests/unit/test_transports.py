@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import hypothesis
 import pytest
@@ -23,9 +24,8 @@ from rig.script import answer
 from rig.server import FaultServer
 from usergroups import ConfigurationError, SmartPMClient, _aiohttp
 from usergroups._aiohttp import _Connection, _Context
-from usergroups._http.connections import HTTPConnection
-from usergroups._http.connector import connector
-from usergroups._http.environment import environment_proxies, tls_context
+from usergroups._http.environment import connector, environment_proxies, tls_context
+from usergroups._http.network import Backend
 from usergroups.transports import aiohttp_transport, default_transport
 
 URL = "https://api.m3ter.com"
@@ -444,7 +444,7 @@ class TestConnector:
         connect, name = connector(URL, tls_context(), environment_proxies())
         monkeypatch.setenv("HTTPS_PROXY", "no url")
 
-        assert isinstance(connect(), HTTPConnection)
+        assert isinstance(connect(Backend()), httpcore.AsyncConnectionInterface)
         assert name == proxy.partition("://")[2]
 
 

@@ -3,19 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
+import httpcore
 import httpx
 
 from .exchange import Response, exchange
 from .failures import Failure, failure_of
+from .network import Backend
 from .request import Message
-
-if TYPE_CHECKING:  # slow to import, and not needed where the connections are those of another transport
-    import httpcore
-
-    from .network import Backend
 
 KEPT_ALIVE = 30.0  # seconds that an idle connection is kept; common gateways keep theirs for 60 or more
 _CLOSING_TIMEOUT = 5.0  # seconds that closing waits for exchanges on a transport that was passed in
@@ -57,7 +54,7 @@ class Connection(Protocol):
 class _Transport(httpx.AsyncHTTPTransport):
     """httpx's transport on one connection instead of a pool. What patches httpx's transport patches this one too."""
 
-    def __init__(self, connection: "httpcore.AsyncConnectionInterface") -> None:
+    def __init__(self, connection: httpcore.AsyncConnectionInterface) -> None:
         self._pool = connection  # type: ignore[assignment]  # it has the one method that the transport calls
 
 
@@ -66,13 +63,13 @@ class HTTPConnection:
     A connection of httpcore's outside of any pool.
 
     httpcore's pools lose a place for good when a request is cancelled at the wrong moment (issues 658,
-    830 and 1093), and return surplus bytes from a server as the response to the next request. *connection*
-    takes its sockets from *backend*.
+    830 and 1093), and return surplus bytes from a server as the response to the next request. *connect*
+    makes a connection that takes its sockets from a backend.
     """
 
-    def __init__(self, connection: "httpcore.AsyncConnectionInterface", backend: "Backend") -> None:
-        self._backend = backend
-        self._connection = connection
+    def __init__(self, connect: "Connect") -> None:
+        self._backend = Backend()
+        self._connection = connect(self._backend)
         self._received = 0
         self.transport: httpx.AsyncBaseTransport = _Transport(self._connection)
 
@@ -106,7 +103,7 @@ class HTTPConnection:
             self._backend.stream.close()
 
 
-Connect = Callable[[], HTTPConnection]
+Connect = Callable[[httpcore.AsyncNetworkBackend], httpcore.AsyncConnectionInterface]
 
 
 def has_more(connection: object) -> bool:

@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 
 from .connections import Connect, HTTPConnection
-from .environment import ChooseProxy
+from .environment import ChooseProxy, connector
 
 
 class DefaultTransport(httpx.AsyncBaseTransport):
@@ -23,8 +23,6 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         """
         Return a maker of connections to *base_url*, and the host of the proxy they go through, or "".
         """
-        from .connector import connector  # noqa: PLC0415  # slow to import, and not needed with another transport
-
         return connector(base_url, self._context, self._choose_proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -32,7 +30,7 @@ class DefaultTransport(httpx.AsyncBaseTransport):
         Send *request* on a connection of its own, and return the response, with its body still to be read.
         """
         connect, _ = self.connector(f"{request.url.scheme}://{request.url.netloc.decode('ascii')}")
-        connection = connect()
+        connection = HTTPConnection(connect)
         try:
             response = await connection.transport.handle_async_request(request)
         except BaseException:

@@ -14,16 +14,57 @@ from urllib.request import (  # type: ignore[attr-defined]  # public in CPython;
     proxy_bypass_environment,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # as above
 )
 
+import httpcore
 import httpx
 
 from usergroups._arguments import host_of
 from usergroups._secrets import Secret, hide
 from usergroups.errors import ConfigurationError
 
-UNUSABLE = "the proxy cannot be used"
+from .connections import Connect
+from .network import Backend
+
+_UNUSABLE = "the proxy cannot be used"
+
 
 ChooseProxy = Callable[[str], httpx.Proxy | None]
 """A function that chooses the proxy for a base URL, or none."""
+
+
+def connector(base_url: str, context: ssl.SSLContext, choose_proxy: ChooseProxy) -> tuple[Connect, str]:
+    """
+    Return a maker of connections to *base_url*, and the host of the proxy they go through, or "".
+
+    Raises `ConfigurationError` for a proxy that cannot be used.
+    """
+    chosen = choose_proxy(base_url)
+    proxy = None if chosen is None else _for_httpcore(chosen, context)
+    origin = _url(httpx.URL(base_url)).origin
+
+    def connect(backend: httpcore.AsyncNetworkBackend) -> httpcore.AsyncConnectionInterface:
+        pool = httpcore.AsyncConnectionPool(ssl_context=context, proxy=proxy, network_backend=backend)
+        return pool.create_connection(origin)
+
+    with suppress(ImportError):
+        connect(Backend())  # also runs httpcore's late imports before the first call
+        return connect, "" if chosen is None else chosen.url.netloc.decode("ascii")
+    raise ConfigurationError(
+        f"{_UNUSABLE}: its scheme is not supported, or needs a package that is not installed"
+        " (for socks: pip install 'httpx[socks]')"
+    )
+
+
+def _for_httpcore(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
+    return httpcore.Proxy(
+        _url(proxy.url),
+        auth=proxy.raw_auth,
+        headers=proxy.headers.raw,
+        ssl_context=context if proxy.url.scheme == "https" else None,
+    )
+
+
+def _url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
 def environment_proxies() -> ChooseProxy:
@@ -42,7 +83,7 @@ def environment_proxies() -> ChooseProxy:
             return None
         if proxy_bypass_environment(parts.netloc, excepted) if from_variables else proxy_bypass(parts.netloc):
             return None
-        return read_proxy(f"{UNUSABLE}: {parts.scheme.upper()}_PROXY of the environment", address)
+        return read_proxy(f"{_UNUSABLE}: {parts.scheme.upper()}_PROXY of the environment", address)
 
     return choose
 

@@ -6,8 +6,9 @@ the kernel, in asyncio or in a TLS buffer, until they are taken for the response
 """
 
 import asyncio
+import selectors
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from socket import AI_NUMERICHOST, SOCK_STREAM, AddressFamily, SocketKind, gaierror, getaddrinfo
 from typing import Any, cast
 
@@ -16,14 +17,29 @@ from aiohappyeyeballs import (
     start_connection,  # pyright: ignore[reportUnknownVariableType]  # its type of an address is a bare tuple
 )
 
-from .unread import Unread
-
+_Poll: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _MOST_UNREAD = 256 * 1024  # bytes that may wait for the reader; beyond that, the socket is not read
 _NEXT_ADDRESS = 0.25  # seconds until the next address of a host is tried in parallel (RFC 8305)
 _Address = tuple[
     AddressFamily, SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 ]  # as getaddrinfo returns it
 _EXTRA_INFO = {"client_addr": "sockname", "server_addr": "peername"}  # httpcore's names, and asyncio's
+
+
+class Unread:
+    """
+    A look at the socket of *transport*, past the event loop.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self._poll = _Poll()
+        self._poll.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
+
+    def is_there(self) -> bool:
+        """
+        Return whether the socket has bytes, or its end, that the event loop has not read yet.
+        """
+        return bool(self._poll.select(0))
 
 
 class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):

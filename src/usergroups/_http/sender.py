@@ -17,7 +17,7 @@ from usergroups._secrets import Redactor
 from usergroups.errors import APIConnectionError, APITimeoutError, UserGroupsError, status_line
 
 from . import errors
-from .connections import Connections, Shared
+from .connections import Connections, HTTPConnection, Shared
 from .default import DefaultTransport
 from .environment import environment_proxies, tls_context
 from .exchange import Response
@@ -289,4 +289,4 @@ class Sender:
         connect, proxy = transport.connector(self.base_url)
         self._peer += proxy and f" through the proxy {proxy}"
         self._proxy = proxy if self.base_url.startswith("http:") else ""
-        return lambda: Connections(connect, clock)
+        return lambda: Connections(lambda: HTTPConnection(connect), clock)
