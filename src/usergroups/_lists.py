@@ -3,18 +3,25 @@
 import asyncio
 import json
 import re
-from codecs import utf_8_decode
+from codecs import BOM_UTF8, utf_8_decode
 from contextlib import suppress
+from itertools import chain, islice
 from typing import Generic, TypeVar, cast
 
-from ._models import DECODER, MismatchError, Reader, is_array, is_object, parse_json, without_lone_surrogates
+from ._models import DECODER, MismatchError, Reader, in_utf_8, is_array, is_object, parse_json, without_lone_surrogates
 
 _PIECE = 64 * 1024  # bytes that are parsed and read per turn of the event loop
-_COUNTED = 512 * 1024  # bytes in which values are counted per turn
-_MOST_VALUES = 2_200_000  # of an answer; 32 MiB of real records have fewer, even if nearly all is null
-_MOST_ITEMS = 500_000  # and fewer of these
-_MOST_AT_ONCE = 200_000  # values of a part that cannot be cut
-_TOO_MANY = "it holds more values than real records of its length do"
+_COUNTED = 512 * 1024  # bytes that are looked at per turn
+_CONTAINERS = b"[{"  # what an array or object begins with
+_MOST_CONTAINERS = (
+    600_000  # of an answer, each of which Python's garbage collector walks over; one in 56 bytes of 32 MiB
+)
+_VALUES = b",[{"  # what all values but the first have before them
+_ESCAPES = (rb"\ud", rb"\uD", rb"\\")  # which take time of their own
+_MOST_VALUES = 200_000  # of a part that cannot be cut
+_LONG_NUMBER = re.compile(rb"[0-9]{1000}")  # whose time to parse is the square of its length
+_MOST_HEADS = 5  # places at which the list is looked for
+_TOO_MANY = "it holds more or longer values than real records do"
 
 _SPACE = b"[ \t\r\n]*"
 _BEGINNING = re.compile(rb'\{%b"[^"\\]*"%b:' % (_SPACE, _SPACE))  # of an object
@@ -45,8 +52,6 @@ class Models(Generic[M]):
                 self._models += self._reader.read_all(self._model, raw, self._path, len(self._models))
             except MismatchError as mismatch:
                 self._mismatch = mismatch
-            if len(self._models) > _MOST_ITEMS:
-                raise MismatchError("$", _TOO_MANY)
 
     def all(self) -> list[M]:
         """
@@ -90,19 +95,21 @@ def _read_at_once(reader: Reader, model: type[M], name: str, document: object) -
 
 async def _read_long(reader: Reader, model: type[M], name: str, body: bytes) -> tuple[object, Models[M]]:
     """Read the list if it is found, and what stands around it at once; else all of it at once."""
-    text = _in_utf_8(body)
-    await _count(text, _MOST_VALUES)
+    text = in_utf_8(body)
+    if b"\0" in text or text.startswith(BOM_UTF8):  # which a parser would take for another encoding
+        raise ValueError
+    await _count(text, _CONTAINERS, _MOST_CONTAINERS)
     document, start = await _parse_head(name, text)
     if document is None:
-        await _count(text, _MOST_AT_ONCE)
-        return _read_at_once(reader, model, name, parse_json(body))
+        await _count(text, _VALUES, _MOST_VALUES)
+        return _read_at_once(reader, model, name, parse_json(text))
     models = Models(reader, model, f"$.{name}" if is_object(document) else "$")
     rest = text[await _read_pieces(models, text, start) :].strip(b" \t\r\n")
     if not is_object(document):
         if rest:
             raise ValueError
         return document, models
-    await _count(rest, _MOST_AT_ONCE)
+    await _count(rest, _VALUES, _MOST_VALUES)
     more = parse_json(b"{" + rest.removeprefix(b","))
     if not is_object(more) or bool(more) != rest.startswith(b","):
         raise ValueError
@@ -111,29 +118,23 @@ async def _read_long(reader: Reader, model: type[M], name: str, body: bytes) -> 
     return {**document, **cast("dict[str, object]", more)}, models
 
 
-def _in_utf_8(body: bytes) -> bytes:
-    encoding = json.detect_encoding(body)
-    with suppress(ValueError):  # what cannot be decoded is no JSON
-        return body if encoding.startswith("utf-8") else body.decode(encoding).encode()
-    return body
-
-
-async def _count(text: bytes, most: int, start: int = 0, end: int | None = None) -> None:
+async def _count(text: bytes, counted: bytes, most: int, start: int = 0, end: int | None = None) -> None:
     """
-    Raise `MismatchError` if *text* has *most* values or more from *start* to *end*.
+    Raise `MismatchError` if *text* has *most* or more of the bytes *counted* from *start* to *end*.
 
-    Commas, brackets and escaped surrogates are counted: at least half as many as values. Those within texts count, too.
+    Those within texts count, too. So do, with values, some escapes, and a number that is too long for a real one.
     """
     end = len(text) if end is None else end
-    if end - start < 2 * most:  # there cannot be so many
+    if end - start < most:
         return
-    values = 0
+    found = 0
     for at in range(start, end, _COUNTED):
         part = text[at : min(at + _COUNTED, end)]
-        values += len(part) - len(part.translate(None, b",[{"))
-        if b"\\" in part:
-            values += part.count(rb"\ud") + part.count(rb"\uD")  # each takes time of its own
-        if values >= most:
+        found += len(part) - len(part.translate(None, counted))
+        if counted is _VALUES:
+            found += sum(map(part.count, _ESCAPES)) if b"\\" in part else 0
+            found += most if _LONG_NUMBER.search(part) else 0
+        if found >= most:
             raise MismatchError("$", _TOO_MANY)
         await asyncio.sleep(0)
 
@@ -146,14 +147,12 @@ async def _parse_head(name: str, text: bytes) -> tuple[object, int]:
     """
     array = b"%b\\[%b(?=\\{)" % (_SPACE, _SPACE)
     quoted = b'"%b"' % name.encode()
-    found = re.match(rb"(?:\xef\xbb\xbf)?%b" % array, text)
-    found = found or re.search(rb"%b(?<!\\%b)%b:%b" % (quoted, quoted, _SPACE, array), text)
-    if found is None:
-        return None, 0
-    head = text[: found.end()]
-    await _count(head, _MOST_AT_ONCE)
-    with suppress(MismatchError):  # it is the list of something within
-        return parse_json(head + (b"]}" if b"{" in head else b"]")), found.end()
+    named = re.finditer(rb"%b(?<!\\%b)%b:%b" % (quoted, quoted, _SPACE, array), text) if name else ()
+    for found in islice(chain(filter(None, [re.match(array, text)]), named), _MOST_HEADS):
+        head = text[: found.end()]
+        await _count(head, _VALUES, _MOST_VALUES)
+        with suppress(MismatchError):  # it is the list of something within
+            return parse_json(head + (b"]}" if b"{" in head else b"]")), found.end()
     return None, 0
 
 
@@ -163,7 +162,7 @@ async def _read_pieces(models: Models[M], text: bytes, start: int) -> int:
     is_last = False
     while not is_last:
         end = min(start + size, len(text))
-        await _count(text, _MOST_AT_ONCE, start, end)
+        await _count(text, _VALUES, _MOST_VALUES, start, end)
         items, after, is_last = _parse_items(text, start, end)
         if after == start and end == len(text):
             raise ValueError
@@ -191,8 +190,9 @@ def _parse_items(text: bytes, start: int, end: int) -> tuple[list[object], int, 
 
 def _parse_one_by_one(body: bytes, start: int, end: int) -> tuple[list[object], int, bool]:
     """Do the same by asking the parser where each item ends, which is slower."""
-    text, length = utf_8_decode(memoryview(body)[start:end], "strict", False)  # a character may be cut off, too
-    text = without_lone_surrogates(text)
+    has_escapes = body.find(b"\\", start, end) >= 0
+    piece = without_lone_surrogates(body[start:end]) if has_escapes else memoryview(body)[start:end]
+    text, length = utf_8_decode(piece, "strict", False)  # a character may be cut off, too
     items: list[object] = []
     at, delimiter = len(text) - len(text.lstrip(" \t\r\n")), ","
     try:

@@ -63,7 +63,7 @@ def parse_json(body: bytes) -> object:
         with suppress(Exception):  # what it does not take, the other parser may
             return fast_json.decode(body)
     try:
-        return DECODER.decode(without_lone_surrogates(body.decode(json.detect_encoding(body))))
+        return DECODER.decode(without_lone_surrogates(in_utf_8(body)).decode())
     except RecursionError:
         reason = "it is nested too deeply"
     except ValueError:  # not JSON, a number that is infinite or too long to parse, or text that cannot be decoded
@@ -72,20 +72,28 @@ def parse_json(body: bytes) -> object:
     raise MismatchError("$", reason)
 
 
+def in_utf_8(body: bytes) -> bytes:
+    """
+    Return *body*, JSON in any encoding, in UTF-8 and without a byte order mark. Raises `ValueError`.
+    """
+    encoding = json.detect_encoding(body)
+    return body if encoding == "utf-8" else body.decode(encoding).encode()
+
+
 _HALF = re.compile(
-    r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
 )
 
 
-def without_lone_surrogates(text: str) -> str:
+def without_lone_surrogates(text: bytes) -> bytes:
     """
     Return the JSON *text*, with each escape of half a surrogate pair replaced by U+FFFD. Its length stays the same.
     """
-    if "\\" not in text or (r"\ud" not in text and r"\uD" not in text) or "\0" in text:  # no JSON has the last
+    if b"\\" not in text or (rb"\ud" not in text and rb"\uD" not in text) or b"\0" in text:  # no JSON has the last
         return text
-    marked = text.replace(r"\\", "\0\0")  # so that each backslash begins an escape
-    return _HALF.sub(r"\\ufffd", marked).replace("\0\0", r"\\")
+    marked = text.replace(rb"\\", b"\0\0")  # so that each backslash begins an escape
+    return _HALF.sub(rb"\\ufffd", marked).replace(b"\0\0", rb"\\")
 
 
 def _finite(number: str) -> float:

@@ -26,7 +26,7 @@ OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 USER = least("smartpm", "User", id=OTHER_ID, email="ada@example.com")
 GOOD = least("m3ter", "UserGroup", id="1", version=7, name="Operators", dtCreated="2024-02-29T12:00:00Z")
 DEEP = b"[" * 200_000
-TOO_MANY = "it holds more values than real records of its length do"
+TOO_MANY = "it holds more or longer values than real records do"
 
 Warned = Callable[[], list[str]]
 

@@ -20,7 +20,7 @@ from usergroups.smartpm import _read_group, _read_roles, _read_users
 PIECE = 64 * 1024  # bytes
 ID = "550e8400-e29b-41d4-a716-446655440000"
 USER = {"id": ID, "firstName": "Kirby", "email": "kirby@blah.com", "title": None, "loginCount": 42, "role": "Admin"}
-TOO_MANY = "it holds more values than real records of its length do"
+TOO_MANY = "it holds more or longer values than real records do"
 
 T = TypeVar("T")
 
@@ -302,6 +302,9 @@ class TestEquality:
             pytest.param(b'[{"id":"1"}%b,%b{"id":"2"}]' % (b" " * 99, b" " * 99), id="white space in between"),
             pytest.param(b'[{"id":"1", "version": %b}]' % (b"1" * 5000), id="5,000 digits"),
             pytest.param(b'[{"id": "%s"}]' % ("\u6f22" * 99).encode(), id="characters that are cut"),
+            pytest.param(b'{"data": [%b{}]\0}\0' % (b'{"id":"1"},' * 99), id="an end in UTF-16"),
+            pytest.param('[{"id":"1"},\0'.encode("utf-16") + b" \0" * 99, id="UTF-16 with a zero"),
+            pytest.param(b"\xef\xbb\xbf" * 2 + b"[%b{}]" % (b'{"id":"1"},' * 99), id="two byte order marks"),
             pytest.param(b"\xff\xfe[\0{\0\x00\xd8" + b" \0" * 99, id="half of a UTF-16 pair"),
             pytest.param(b"\xe9" * 99, id="Latin-1"),
             pytest.param(b"<html>" * 99, id="HTML"),
@@ -327,7 +330,9 @@ class TestTooMany:
             pytest.param(b'{"data": [], %b}' % b",".join(b'"%d":0' % n for n in range(300_000)), id="names"),
             pytest.param(b"[" + b"[" * 400 + (b"]" * 400 + b"," + b"[" * 400) * 10_000, id="arrays in arrays"),
             pytest.param(b'[{"id":"%b"}]' % (rb"\ud800" * 300_000), id="halves of surrogate pairs"),
-            pytest.param(b"[%b]" % b",".join([b'{"id":"1","a":[%b0]}' % (b"0," * 99)] * 25_000), id="zeros in items"),
+            pytest.param(b"[%b]" % b",".join([b'{"id":"1","a":[[]]}'] * 200_000), id="arrays in items"),
+            pytest.param(b'{"more": [%b0]}' % (b"9" * 4300 + b",") * 60, id="long numbers"),
+            pytest.param(b'{"id": "%b"}' % ("\U0001f600\\ud800".encode() + rb"\\" * 300_000), id="escaped backslashes"),
         ],
     )
     def test_f107_values(self, parsed: list[int], body: bytes) -> None:
@@ -346,10 +351,29 @@ class TestTooMany:
 
         assert caught.value.args == ("$", TOO_MANY)
 
-    def test_f107_real_records_are_not_refused(self) -> None:
-        """Records whose fields are null have the most values for their length: 6 MB of them are read."""
-        user = json.dumps(dict.fromkeys(json.loads(users(1))[0]) | {"id": ID}, separators=(",", ":")).encode()
+    @pytest.mark.parametrize(
+        ("more", "count"),
+        [
+            pytest.param(dict.fromkeys(USER, None), 50_000, id="null"),
+            pytest.param({"projects": ["123456789"] * 100}, 10_000, id="100 ids each"),
+            pytest.param({"notes": "1,2,[3],{4}" * 40}, 5_000, id="lists in a text"),
+            pytest.param({"custom": [{"id": 1, "v": "x"}] * 10}, 10_000, id="custom fields"),
+        ],
+    )
+    def test_f107_real_records_are_not_refused(self, more: dict[str, object], count: int) -> None:
+        """Records with many values for their length, or with text that looks like values, are read."""
+        user = json.dumps({**USER, **more, "id": ID}, separators=(",", ":")).encode()
 
-        found, _ = in_turns(_read_users(Reader(), response(b"[%b]" % b",".join([user] * 50_000))))
+        found, _ = in_turns(_read_users(Reader(), response(b"[%b]" % b",".join([user] * count))))
 
-        assert len(found) == 50_000
+        assert len(found) == count
+
+    def test_f107_list_behind_another_of_its_name(self, parsed: list[int]) -> None:
+        """The list is found although something before it has a list of the same name."""
+        body = b'{"project": {"users": [{}]}, "users": %b}' % users(10_000)
+
+        document, found = in_turns(read_list(Reader(), smartpm.User, "users", body))[0]
+
+        assert document == {"project": {"users": [{}]}, "users": []}
+        assert len(found.all()) == 10_000
+        assert max(parsed) < PIECE * 1.1
