@@ -30,7 +30,8 @@ def _lines(results: Results, chart: str, busy: float) -> Iterator[str]:
     yield ""
     yield "A ratio or a difference is the median of pairs that were measured next to each other, with the lowest and"
     yield "the highest in parentheses. A block of the event loop is the median of several calls, told in the same way."
-    yield "Blocks by large bodies are measured with the extra `speed` and without it, and judged by the worse."
+    yield "*Missed by* is a share of what is allowed. *The limit* is aiohttp with msgspec by hand."
+    yield "Blocks by large bodies are measured with the extra `speed` and without it: the worst is named and judged."
     yield ""
     rows = ((goal.aim, goal.measured, _verdict(goal), _cause(goal)) for goal in goals(results))
     yield from table(("goal", "measured", "met?", "cause"), rows)
@@ -47,7 +48,7 @@ def _circumstances(results: Results, busy: float) -> Iterator[str]:
     plan = results.scale.plan
     yield f"- Machine: {machine.machine()}."
     if busy > 0.5:
-        yield f"- **It was not quiet**: {busy:.1f} processes a core wanted to run when the run began."
+        yield f"- **It was not quiet**: the load was {busy:.1f} per core when the run began."
     yield f"- Versions: {', '.join(machine.versions())}."
     yield (
         f"- {plan.rounds} round{'s' if plan.rounds > 1 else ''} of {plan.seconds:g} s after {plan.warm_up:g} s of"
@@ -82,8 +83,8 @@ def _both_rounds(results: Results, chart: str) -> Iterator[str]:
     yield "## The first round of work on speed, and now"
     yield ""
     made = f"commit {FIRST_ROUND['commit']} ({FIRST_ROUND['machine']}, {FIRST_ROUND['python']})"
-    yield f"The first round is that of {made}. That run was on another day,"
-    yield "and perhaps on another machine: between runs only ratios can be compared, and these are ratios."
+    yield f"The first round is that of {made}. That run was on another day"
+    yield "and machine: between runs only ratios can be compared, and these are ratios. A tenth more or less is noise."
     yield ""
     yield f"![Requests per second of each client, as a multiple of httpx's, in the first round and now]({chart})"
     yield ""
@@ -110,8 +111,8 @@ def _calls(results: Results) -> Iterator[str]:
     yield "## What a call costs"
     yield ""
     yield "A call lists the user groups of one user, three in the answer. The SDK does all it always does:"
-    yield "token, retries, gate, checks; only `max_rate` is off. Figures are medians over the rounds, a ratio is the"
-    yield "median of what it was in each round. CPU is the process's own time, for all of its work."
+    yield "token, retries, the line for a place, checks; only `max_rate` is off. Figures are medians over the rounds,"
+    yield "a ratio is the median of what it was in each round. CPU is the process's own time, for all of its work."
     for callers in results.scale.plan.callers:
         yield ""
         yield f"### {callers} callers"

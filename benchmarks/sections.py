@@ -27,7 +27,8 @@ def profiles(results: Results) -> Iterator[str]:
     yield "runs, and their share. The wait for the server is left out. cProfile makes cheap calls of Python look dearer"
     yield "than they are: what a call costs is in the tables above."
     yield ""
-    yield f"*Before* is commit {PROFILE['commit']} ({PROFILE['machine']}, {PROFILE['python']}), *now* is this run."
+    made = f"commit {PROFILE['commit']} ({PROFILE['machine']}, {PROFILE['python']})"
+    yield f"*Before* is the beginning of the second round, {made}, *now* is this run."
     for peer, now in results.profiles.items():
         before = PROFILE["profiles"][peer]
         yield ""
@@ -56,7 +57,8 @@ def _modules(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str,
     for name in names:
         yield name, *chain(*(_cost(side["modules"].get(name, 0.0), side["total"]) for side in sides))
     rest = (max(0.0, side["total"] - sum(side["modules"].get(name, 0.0) for name in names)) for side in sides)
-    yield "the rest", *chain(*(_cost(time, side["total"]) for time, side in zip(rest, sides, strict=True)))
+    if round(max(times := list(rest)), 1):
+        yield "the rest", *chain(*(_cost(time, side["total"]) for time, side in zip(times, sides, strict=True)))
 
 
 def _cost(time: float, total: float) -> tuple[str, str]:
@@ -127,7 +129,7 @@ def groups(results: Results) -> Iterator[str]:
     bodies = {(users, parser): one for parser, one in results.group.items()}
     bodies |= {(f"{size}: {kind}", parser): one for (kind, parser), one in results.bodies.items()}
     yield from table(
-        ("body", "`speed`", "outcome", "seconds", "longest block", "no call", "memory", "x body"),
+        ("body", "`speed`", "outcome", "seconds", "longest block", "idle block", "memory", "x body"),
         (
             (
                 name,
