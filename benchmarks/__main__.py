@@ -21,7 +21,7 @@ from benchmarks.results import SPEED, Scale, measure_all
 from benchmarks.rounds import Plan
 
 _ALL = tuple(PEERS)
-_FULL = Scale(plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=3, pairs=5, seconds=1.2, warm_up=0.3))
+_FULL = Scale(plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=3, pairs=5, seconds=1.0, warm_up=0.3))
 _QUICK = Scale(
     plan=Plan(peers=_ALL, callers=(10, 100, 500), rounds=1, pairs=1, seconds=0.6, warm_up=0.3),
     limit_seconds=0.5,
