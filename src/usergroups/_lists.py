@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from codecs import BOM_UTF8, utf_8_decode
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, islice
 from typing import Generic, TypeVar, cast
@@ -12,11 +13,7 @@ from ._models import DECODER, MismatchError, Reader, in_utf_8, is_array, is_obje
 
 _PIECE = 64 * 1024  # bytes that are parsed and read per turn of the event loop
 _COUNTED = 512 * 1024  # bytes that are looked at per turn
-_CONTAINERS = b"[{"  # what an array or object begins with
-_MOST_CONTAINERS = (
-    600_000  # of an answer, each of which Python's garbage collector walks over; one in 56 bytes of 32 MiB
-)
-_VALUES = b",[{"  # what all values but the first have before them
+_MOST_CONTAINERS = 600_000  # arrays and objects of an answer, which Python's garbage collector walks over
 _ESCAPES = (rb"\ud", rb"\uD", rb"\\")  # which take time of their own
 _MOST_VALUES = 200_000  # of a part that cannot be cut
 _LONG_NUMBER = re.compile(rb"[0-9]{1000}")  # whose time to parse is the square of its length
@@ -98,10 +95,10 @@ async def _read_long(reader: Reader, model: type[M], name: str, body: bytes) -> 
     text = in_utf_8(body)
     if b"\0" in text or text.startswith(BOM_UTF8):  # which a parser would take for another encoding
         raise ValueError
-    await _count(text, _CONTAINERS, _MOST_CONTAINERS)
+    await _count(text, _containers, _MOST_CONTAINERS)
     document, start = await _parse_head(name, text)
     if document is None:
-        await _count(text, _VALUES, _MOST_VALUES)
+        await _count(text, _values, _MOST_VALUES)
         return _read_at_once(reader, model, name, parse_json(text))
     models = Models(reader, model, f"$.{name}" if is_object(document) else "$")
     rest = text[await _read_pieces(models, text, start) :].strip(b" \t\r\n")
@@ -109,7 +106,7 @@ async def _read_long(reader: Reader, model: type[M], name: str, body: bytes) -> 
         if rest:
             raise ValueError
         return document, models
-    await _count(rest, _VALUES, _MOST_VALUES)
+    await _count(rest, _values, _MOST_VALUES)
     more = parse_json(b"{" + rest.removeprefix(b","))
     if not is_object(more) or bool(more) != rest.startswith(b","):
         raise ValueError
@@ -118,25 +115,32 @@ async def _read_long(reader: Reader, model: type[M], name: str, body: bytes) -> 
     return {**document, **cast("dict[str, object]", more)}, models
 
 
-async def _count(text: bytes, counted: bytes, most: int, start: int = 0, end: int | None = None) -> None:
+async def _count(text: bytes, count: Callable[[bytes], int], most: int, start: int = 0, end: int | None = None) -> None:
     """
-    Raise `MismatchError` if *text* has *most* or more of the bytes *counted* from *start* to *end*.
-
-    Those within texts count, too. So do, with values, some escapes, and a number that is too long for a real one.
+    Raise `MismatchError` if *count*, of the parts of *text* from *start* to *end*, comes to *most* or more.
     """
     end = len(text) if end is None else end
     if end - start < most:
         return
     found = 0
     for at in range(start, end, _COUNTED):
-        part = text[at : min(at + _COUNTED, end)]
-        found += len(part) - len(part.translate(None, counted))
-        if counted is _VALUES:
-            found += sum(map(part.count, _ESCAPES)) if b"\\" in part else 0
-            found += most if _LONG_NUMBER.search(part) else 0
+        found += count(text[at : min(at + _COUNTED, end)])
         if found >= most:
             raise MismatchError("$", _TOO_MANY)
         await asyncio.sleep(0)
+
+
+def _containers(part: bytes) -> int:
+    """Return how many arrays and objects begin in *part*, and brackets in its texts."""
+    return len(part) - len(part.translate(None, b"[{"))
+
+
+def _values(part: bytes) -> int:
+    """Return about how many values *part* has, or too many if a number is longer than any real one."""
+    if _LONG_NUMBER.search(part):
+        return _MOST_VALUES
+    escapes = sum(map(part.count, _ESCAPES)) if b"\\" in part else 0
+    return len(part) - len(part.translate(None, b",[{")) + escapes
 
 
 async def _parse_head(name: str, text: bytes) -> tuple[object, int]:
@@ -150,7 +154,7 @@ async def _parse_head(name: str, text: bytes) -> tuple[object, int]:
     named = re.finditer(rb"%b(?<!\\%b)%b:%b" % (quoted, quoted, _SPACE, array), text) if name else ()
     for found in islice(chain(filter(None, [re.match(array, text)]), named), _MOST_HEADS):
         head = text[: found.end()]
-        await _count(head, _VALUES, _MOST_VALUES)
+        await _count(head, _values, _MOST_VALUES)
         with suppress(MismatchError):  # it is the list of something within
             return parse_json(head + (b"]}" if b"{" in head else b"]")), found.end()
     return None, 0
@@ -162,7 +166,7 @@ async def _read_pieces(models: Models[M], text: bytes, start: int) -> int:
     is_last = False
     while not is_last:
         end = min(start + size, len(text))
-        await _count(text, _VALUES, _MOST_VALUES, start, end)
+        await _count(text, _values, _MOST_VALUES, start, end)
         items, after, is_last = _parse_items(text, start, end)
         if after == start and end == len(text):
             raise ValueError

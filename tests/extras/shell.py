@@ -37,6 +37,16 @@ def piped(*arguments: str, stdin: bytes = b"", **around: str) -> "subprocess.Com
     )
 
 
+def left_early(*arguments: str) -> tuple[int, bytes]:
+    """Run the command into a pipe that nobody reads, and return its exit status and what it says on stderr."""
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    return process.returncode, said
+
+
 class Terminal:
     """A command whose stderr, and stdout unless that is given, is a terminal."""
 

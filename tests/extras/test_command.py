@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from extras.shell import CODE, COMMAND, MANAGERS, piped
+from extras.shell import CODE, COMMAND, MANAGERS, left_early, piped
 from usergroups import __version__
 from usergroups.cli import main
 from usergroups.sandbox import Server
@@ -324,18 +324,7 @@ def test_output_need_not_be_a_file(server: Server) -> None:
 @pytest.mark.parametrize("form", ["table", "jsonl", "json", "csv"])
 def test_reader_that_leaves_early_ends_the_command_in_silence(server: Server, form: str) -> None:
     """`usergroups m3ter linus | head -1` prints one line and no traceback."""
-    with subprocess.Popen(
-        [*COMMAND, "m3ter", "linus", "--page-size", "200", "--format", form],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-
-        assert process.stderr.read() == b""
-
-    assert process.returncode == 1
+    assert left_early("m3ter", "linus", "--page-size", "200", "--format", form) == (1, b"")
 
 
 def test_pipe_that_breaks_is_no_traceback() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from extras.reviews import COLUMNS, HEADER, Row, memberships, rows_in, rows_of, served, small
-from extras.shell import CODE, COMMAND, Terminal, piped
+from extras.shell import CODE, COMMAND, Terminal, left_early, piped
 from usergroups.cli import main
 from usergroups.cli.earlier import resume_review
 from usergroups.cli.options import By
@@ -531,16 +531,7 @@ def put_no_id_last(data: Data) -> None:
 @pytest.mark.parametrize("form", ["table", "jsonl", "json", "csv"])
 def test_reader_that_leaves_early_ends_the_review_in_silence(company: Server, form: str) -> None:
     """`usergroups review | head -1` prints one line and no traceback."""
-    with subprocess.Popen(
-        [*COMMAND, "review", "--format", form], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-
-        assert process.stderr.read() == b""
-
-    assert process.returncode == 1
+    assert left_early("review", "--format", form) == (1, b"")
 
 
 def test_terminal_shows_how_far_it_is(company: Server, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usergroups import _lists, _models, m3ter, smartpm
+from usergroups import _lists, m3ter, smartpm
 from usergroups._http.exchange import Response
 from usergroups._lists import read_list
 from usergroups._models import MismatchError, Reader, parse_json
@@ -23,6 +23,8 @@ USER = {"id": ID, "firstName": "Kirby", "email": "kirby@blah.com", "title": None
 TOO_MANY = "it holds more or longer values than real records do"
 
 T = TypeVar("T")
+
+pytestmark = pytest.mark.usefixtures("parser")
 
 unhurried = hypothesis.settings(deadline=None)  # a machine that is busy fails no test
 
@@ -83,17 +85,6 @@ def came(body: bytes) -> object:
 def users(count: int, **changes: object) -> bytes:
     """Return *count* users as an array of JSON."""
     return b"[%b]" % b",".join(json.dumps({**USER, **changes, "loginCount": n}).encode() for n in range(count))
-
-
-@pytest.fixture(autouse=True, scope="module", params=["json", "msgspec"])
-def _parser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Parse with the parser of this name first."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "json":
-            patch.setattr(_models, "fast_json", None)
-        else:
-            pytest.importorskip("msgspec")
-        yield
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from enum import Enum, IntEnum
 from functools import partial
@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import usergroups_m3ter_api.models
 import usergroups_smartpm_api.models
 from rig.schemas import assert_fields
-from usergroups import _models, m3ter, smartpm
+from usergroups import m3ter, smartpm
 from usergroups._http.exchange import Response
 from usergroups._models import MismatchError, Reader, parse_json
 from usergroups.m3ter import _read_page
@@ -111,18 +111,7 @@ def mismatch(model: type[Any], raw: object, path: str = "$") -> MismatchError:
     return caught.value
 
 
-@pytest.fixture(scope="class", params=["json", "msgspec"])
-def _parser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Parse with the parser of this name first."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "json":
-            patch.setattr(_models, "fast_json", None)
-        else:
-            pytest.importorskip("msgspec")
-        yield
-
-
-@pytest.mark.usefixtures("_parser")
+@pytest.mark.usefixtures("parser")
 class TestParseJSON:
     """Bytes that are JSON, or are not, with and without the extra "speed". More of them are in tests/faults."""
 
